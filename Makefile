@@ -1,0 +1,66 @@
+# The project's commands; `make help` lists them. They need Python 3.11 or newer, pip and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+IMAGE ?=
+ARGS ?=
+export IMAGE
+
+.PHONY: help demo test check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo [IMAGE=photo.jpg]    find the text in the example images and in your own; results in out/demo"
+	@echo "make test [ARGS='-k decode']   run the tests (pytest gets ARGS)"
+	@echo "make check                     ruff, format, mypy, import direction"
+	@echo "make bench                     run the fast benchmarks, print their tables"
+	@echo "make clean                     remove .venv, caches and out/"
+	@echo
+	@echo "Each sets up .venv when it is missing or pyproject.toml has changed; PYTHON=python3.12 chooses the interpreter."
+
+# IMAGE is one path (spaces are fine), or several paths, folders or patterns with a space between them.
+demo: $(VENV)/.package
+	@if [ -e "$$IMAGE" ]; then set -- "$$IMAGE"; else set -- $$IMAGE; fi; \
+	$(BIN)/python -m tcm_hf detect examples/images "$$@" --output out/demo --draw out/demo/drawn
+	@echo "Polygons: $(CURDIR)/out/demo/*.json"
+	@echo "Pictures: $(CURDIR)/out/demo/drawn/*.jpg"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest --quiet tests/test_architecture.py
+
+bench: $(VENV)/.package
+	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/decode_dbnet.py
+	$(BIN)/python benchmarks/targets_dbnet.py
+	$(BIN)/python benchmarks/detector_speed.py --images 3 --short-side 736
+
+clean:
+	rm -rf $(VENV) build dist out src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp says that the package is installed with the extras of its name, from this pyproject.toml.
+$(VENV)/.package: pyproject.toml | $(BIN)/python
+	@echo "Installing tcm_hf into $(VENV) (the first time this downloads PyTorch and takes some minutes) ..."
+	@$(PIP_INSTALL) .
+	@touch $@
+
+$(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(BIN)/python
+	@echo "Installing tcm_hf[$*] into $(VENV) (the first time this downloads PyTorch and takes some minutes) ..."
+	@$(PIP_INSTALL) '.[$*]'
+	@touch $@ $(VENV)/.package
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "tcm_hf needs Python 3.11 or newer, and '$(PYTHON)' is none." \
+	       "Install one, or name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, apt install python3-venv." >&2; exit 1; }
