@@ -1,0 +1,1 @@
+"""Networks: tensors in, tensors out. The modules beside this file travel to the Hub."""

@@ -1,0 +1,413 @@
+"""Configuration of TCM and FastTCM: one config, its parts as small strict sub-configs."""
+
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError
+from transformers import CLIPTextConfig, configuration_utils
+from transformers.backbone_utils import BackboneConfigMixin
+from transformers.configuration_utils import PreTrainedConfig
+
+from .presets_tcm import PRESETS
+
+PREDEFINED_PROMPT_TOKEN_IDS = [
+    49406, 518, 34099, 539, 1346, 22702, 856, 268, 6448, 4160, 1264, 3515, 269, 49407
+]  # fmt: skip
+"""CLIP's token ids of "the pixels of many arbitrary-shape text instances.", the released class prompt."""
+
+
+TRANSFORMERS_KEYS = {
+    "_attn_implementation", "_attn_implementation_internal", "_auto_class", "_commit_hash",
+    "_experts_implementation", "_experts_implementation_internal", "_name_or_path", "_out_features",
+    "_out_indices", "attn_implementation", "auto_map", "custom_pipelines", "dtype", "experts_implementation",
+    "label2id", "model_type", "name_or_path", "num_labels", "output_attentions", "per_layer_config",
+    "quantization_config", "return_dict", "stage_names", "tie_last_hidden_states", "tie_word_embeddings",
+    "torch_dtype", "transformers_version", "transformers_weights", "use_cache",
+}  # fmt: skip
+"""Keywords that transformers itself writes into configs; any other unknown keyword is a typo."""
+
+
+def _own_fields(config_class: type[PreTrainedConfig]) -> list[str]:
+    return sorted(set(config_class.__dataclass_fields__) - set(PreTrainedConfig.__dataclass_fields__))
+
+
+def _refuse_unknown(config_class: type[PreTrainedConfig], names) -> None:
+    known = set(config_class.__dataclass_fields__) | TRANSFORMERS_KEYS
+    if unknown := sorted(set(names) - known):
+        raise ValueError(
+            f"{config_class.__name__} got unknown keywords {unknown}: it knows {_own_fields(config_class)}."
+        )
+
+
+def _json_value(value):
+    """A copy of a keyword argument as config.json gives it back: lists for tuples, at any depth."""
+    if isinstance(value, dict):
+        return {name: _json_value(item) for name, item in value.items()}
+    return [_json_value(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+@strict
+class PartConfig(PreTrainedConfig):
+    """A part of [`TCMConfig`]: refuses unknown keywords, and writes its own fields alone into config.json."""
+
+    def __post_init__(self, **kwargs):
+        kwargs.pop("model_type", None)  # of the class, not of the instance
+        _refuse_unknown(type(self), kwargs)
+        super().__post_init__(**kwargs)
+
+    def to_dict(self) -> dict:
+        """The part's own fields with its `model_type`; whoever nests it drops `transformers_version`."""
+        everything = super().to_dict()
+        return {
+            name: everything[name]
+            for name in (*_own_fields(type(self)), "model_type", "transformers_version")
+        }
+
+
+@strict
+class CLIPResNetTowerConfig(PartConfig):
+    r"""CLIP's modified ResNet with attention pooling (the papers' RN50), its trunk timm's `resnet50_clip`.
+
+    Args:
+        depths: residual blocks of the four stages; `(3, 4, 6, 3)` is RN50.
+        width: channels after the stem; stage i has `4 * width * 2**i`.
+        embed_dim: size of CLIP's joint embedding space, C.
+        num_attention_heads: heads of the attention pooling; 32 in CLIP's RN50 whatever the width.
+        grid_size: side of the square grid of position embeddings, input resolution / 32 (640 -> 20).
+    """
+
+    model_type = "tcm_clip_resnet_tower"
+    tower_type: Literal["clip_resnet"] = "clip_resnet"
+    depths: list[int] | tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    embed_dim: int = 1024
+    num_attention_heads: int = 32
+    grid_size: int = 20
+
+    def __post_init__(self, **kwargs):
+        self.depths = list(self.depths)  # as config.json gives it back
+        super().__post_init__(**kwargs)
+
+
+@strict
+class TimmTowerConfig(PartConfig):
+    r"""Any timm trunk with `features_only` and strides 4, 8, 16, 32, our attention pooling on its end.
+
+    Args:
+        trunk: timm model name, for example `resnet10t` or `convnextv2_atto`.
+        trunk_options: keyword arguments for `timm.create_model`, for example
+            `{"channels": [24, 48, 96, 192]}`.
+        embed_dim: size of the joint embedding space, C.
+        num_attention_heads: heads of the attention pooling.
+        grid_size: side of the square grid of position embeddings; resized to the image at run time.
+    """
+
+    model_type = "tcm_timm_tower"
+    tower_type: Literal["timm"] = "timm"
+    trunk: str = "resnet10t"
+    trunk_options: dict = field(default_factory=dict)
+    embed_dim: int = 256
+    num_attention_heads: int = 4
+    grid_size: int = 20
+
+    def __post_init__(self, **kwargs):
+        self.trunk_options = {name: _json_value(option) for name, option in self.trunk_options.items()}
+        super().__post_init__(**kwargs)
+
+
+@strict
+class PromptDecoderConfig(PartConfig):
+    r"""The small transformer decoder behind the visual prompt and the text refiner.
+
+    Source: TCM, arXiv 2302.14338, sec. 3.2.
+
+    Args:
+        hidden_size: width of the decoder; 256 in the paper.
+        num_hidden_layers: layers; 3 in the paper.
+        num_attention_heads: heads; 4 in the paper.
+        dropout: dropout after attention and feed-forward blocks.
+        residual_scale: start value of the learned gate that damps the decoder's output before it is added.
+            The paper writes a plain sum (1.0), the released code starts at 1e-3.
+    """
+
+    model_type = "tcm_prompt_decoder"
+    hidden_size: int = 256
+    num_hidden_layers: int = 3
+    num_attention_heads: int = 4
+    dropout: float | int = 0.1
+    residual_scale: float | int = 1e-3
+
+
+@strict
+class DBNetHeadConfig(PartConfig):
+    r"""FPNC neck, probability and threshold branches, and loss weights of DBNet (arXiv 1911.08947).
+
+    Args:
+        neck_channels: channels of the lateral convolutions; the neck gives the same number at stride 4.
+        step_slope: k of the differentiable step `1 / (1 + exp(-k (P - T)))`, eq. 2.
+        probability_loss_weight: alpha.
+        threshold_loss_weight: beta.
+        balanced_probability_loss: balanced cross entropy on the probability map (the papers); dice otherwise.
+        negative_ratio: hard negatives kept per positive pixel in the balanced cross entropies.
+    """
+
+    model_type = "tcm_dbnet_head"
+    head_type: Literal["dbnet"] = "dbnet"
+    neck_channels: int = 256
+    step_slope: float | int = 50.0
+    probability_loss_weight: float | int = 5.0
+    threshold_loss_weight: float | int = 10.0
+    balanced_probability_loss: bool = True
+    negative_ratio: float | int = 3.0
+
+
+TOWER_CONFIGS: dict[str, type[PreTrainedConfig]] = {
+    "clip_resnet": CLIPResNetTowerConfig,
+    "timm": TimmTowerConfig,
+}
+HEAD_CONFIGS: dict[str, type[PreTrainedConfig]] = {"dbnet": DBNetHeadConfig}
+
+
+PARTS = {
+    "image_tower_config": CLIPResNetTowerConfig,
+    "text_tower_config": CLIPTextConfig,
+    "visual_prompt_config": PromptDecoderConfig,
+    "text_refiner_config": PromptDecoderConfig,
+    "head_config": DBNetHeadConfig,
+}
+"""The sub-configs with their default classes: transformers hands a kernel or a dtype down to them."""
+
+
+def _build_part(value, kind: str, choices: dict[str, type[PreTrainedConfig]], field_name: str):
+    """Turns the dict of a chosen part into its config; `kind` names the key that chooses."""
+    if isinstance(value, tuple(choices.values())):
+        return value
+    if not isinstance(value, dict):
+        names = [choice.__name__ for choice in choices.values()]
+        raise ValueError(f"`{field_name}` must be a dict or one of {names}: got {value!r}.")
+    chosen = value.get(kind, next(iter(choices)))
+    if chosen not in choices:
+        raise ValueError(f"`{field_name}.{kind}` must be one of {sorted(choices)}: got {chosen!r}.")
+    return _strict_part(choices[chosen], value, field_name)
+
+
+def _strict_part(config_class: type[PreTrainedConfig], value: dict, field_name: str):
+    """Builds a sub-config; its errors say which part of the model is meant."""
+    try:
+        _refuse_unknown(config_class, value)
+        return config_class(**{key: item for key, item in value.items() if key != "model_type"})
+    except (ValueError, StrictDataclassError) as error:
+        raise ValueError(f"`{field_name}`: {error}") from error
+
+
+# A part is given as a dict or a config, and is a config (or None) after `__post_init__`.
+if TYPE_CHECKING:
+    Part = Any
+    OptionalPart = Any
+else:
+    Part = dict | PreTrainedConfig
+    OptionalPart = Part | None
+
+
+@strict
+class TCMConfig(BackboneConfigMixin, PreTrainedConfig):
+    r"""Configuration of [`TCMModel`] and [`TCMForTextDetection`].
+
+    Every row of the paper's ablation table is a combination of parts: leave `prompt_token_ids` out (no
+    predefined prompt), set `num_learnable_prompts`, `language_prompt`, `visual_prompt_config=None`,
+    `text_refiner_config=None`; `method="baseline"` is the plain detector without a text side.
+
+    Args:
+        method: `"fasttcm"` (meta query + bimodal similarity matching, TPAMI 2024), `"tcm"` (the language
+            prompt is made from the image, CVPR 2023) or `"baseline"` (no text side, no matching map).
+        image_tower_config: `CLIPResNetTowerConfig` or `TimmTowerConfig`, or a dict with its `tower_type`.
+        text_tower_config: `CLIPTextConfig` of the text half of a CLIP model; `projection_dim` must equal the
+            image tower's `embed_dim`. `max_position_embeddings` bounds prompt tokens + learnable prompts.
+        prompt_token_ids: token ids of the class prompts, one list per class, from `<|startoftext|>` to
+            `<|endoftext|>`; `None` leaves the predefined prompt out (learnable prompts only, one class).
+        num_learnable_prompts: learnable context vectors (the papers: 4, 18 or 32).
+        learnable_prompt_std: standard deviation of their start values. 1.0 as in the released code.
+        language_prompt: add the language prompt generator's vector to every token.
+        visual_prompt_config: decoder of the visual prompt; `None` for none, `{}` for the paper's.
+        text_refiner_config: decoder that refines the text embedding with the image (DenseCLIP's post-model
+            prompting, in the papers' numbers); `None` for none, `{}` for the paper's.
+        similarity_projection: FastTCM only. Match a projected global embedding with the normalised text
+            embedding (what the released code meant); the paper's equation has neither and is the default.
+        matching_stage: index of the feature map that the matching map is concatenated to.
+        matching_temperature: tau, divides the matching map in the auxiliary loss.
+        learn_temperature: multiply the matching map with a learned scale instead of dividing the auxiliary
+            loss's logits by tau.
+        matching_loss_weight: weight of the auxiliary matching loss (lambda); 0 leaves it out.
+        head_config: `DBNetHeadConfig`, or a dict with its `head_type`.
+        freeze_text_tower: keep the text tower out of training (`requires_grad=False`, eval mode).
+        text_embedding_cached: the text embedding is a buffer and there is no text tower; set by
+            `cache_text_embeddings()`.
+
+    Raises:
+        ValueError: for an unknown keyword, and for an unknown key, choice or type inside a part.
+        huggingface_hub.errors.StrictDataclassError: for a value of the wrong type or outside its choices, and
+            for parts that do not fit together.
+    """
+
+    model_type = "tcm"
+    keys_to_ignore_at_inference = ["loss_dict", "hidden_states", "attentions"]
+    # All are built in __post_init__.
+    if hasattr(PreTrainedConfig, "sub_configs_defaults"):  # transformers >= 5.20
+        sub_configs_defaults = {
+            name: configuration_utils.SubConfigSpec(part, optional=True) for name, part in PARTS.items()
+        }
+    else:
+        sub_configs = PARTS
+
+    method: Literal["tcm", "fasttcm", "baseline"] = "fasttcm"
+    image_tower_config: Part = field(default_factory=dict)
+    text_tower_config: OptionalPart = None
+    prompt_token_ids: list[list[int]] | None = field(
+        default_factory=lambda: [list(PREDEFINED_PROMPT_TOKEN_IDS)]
+    )
+    num_learnable_prompts: int = 4
+    learnable_prompt_std: float | int = 1.0
+    language_prompt: bool = True
+    visual_prompt_config: OptionalPart = field(default_factory=dict)
+    text_refiner_config: OptionalPart = field(default_factory=dict)
+    similarity_projection: bool = False
+    matching_stage: int = 3
+    matching_temperature: float | int = 0.07
+    learn_temperature: bool = False
+    matching_loss_weight: float | int = 1.0
+    head_config: Part = field(default_factory=dict)
+    freeze_text_tower: bool = True
+    text_embedding_cached: bool = False
+    id2label: dict[int, str] | dict[str, str] | None = None
+
+    def __post_init__(self, **kwargs):
+        self.image_tower_config = _build_part(
+            self.image_tower_config, "tower_type", TOWER_CONFIGS, "image_tower_config"
+        )
+        self.head_config = _build_part(self.head_config, "head_type", HEAD_CONFIGS, "head_config")
+        for name in ("visual_prompt_config", "text_refiner_config"):
+            if isinstance(value := getattr(self, name), dict):
+                setattr(self, name, _strict_part(PromptDecoderConfig, value, name))
+        self.text_tower_config = self._build_text_tower_config(self.text_tower_config)
+        self.stage_names = ["stage1", "stage2", "stage3", "stage4"]
+        out_features, out_indices = kwargs.pop("out_features", None), kwargs.pop("out_indices", None)
+        if out_features is None and out_indices is None:
+            out_indices = [0, 1, 2, 3]
+        self.set_output_features_output_indices(out_features=out_features, out_indices=out_indices)
+        if not type(self).__module__.startswith("transformers_modules"):
+            # A folder saved with its code must load without `trust_remote_code` where we are installed, and
+            # what is saved here again must not point at code that is not beside it.
+            kwargs.pop("custom_pipelines", None)
+            kwargs.pop("auto_map", None)
+        if self.architectures is None:
+            # With several models for one config, `AutoModel.from_config` reads this list: the trunk, as in
+            # transformers.
+            self.architectures = ["TCMModel"]
+        self.id2label = {0: "text"} if self.id2label is None else self.id2label
+        if self.label2id is None:
+            self.label2id = {label: int(index) for index, label in self.id2label.items()}
+        _refuse_unknown(type(self), kwargs)
+        super().__post_init__(**kwargs)
+
+    def _build_text_tower_config(self, value) -> CLIPTextConfig | None:
+        if self.method == "baseline":
+            return None
+        if isinstance(value, CLIPTextConfig):
+            return value
+        defaults = {
+            "hidden_size": 512,
+            "intermediate_size": 2048,
+            "num_attention_heads": 8,
+            "num_hidden_layers": 12,
+            "max_position_embeddings": 77,
+            "projection_dim": self.image_tower_config.embed_dim,
+        }
+        return _strict_part(CLIPTextConfig, defaults | (value or {}), "text_tower_config")
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides) -> "TCMConfig":
+        """The settings of a published or shipped model.
+
+        Args:
+            name: one of `TCMConfig.preset_names()`.
+            **overrides: fields that replace the preset's.
+
+        Raises:
+            ValueError: if there is no such preset.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"There is no preset {name!r}: choose from {cls.preset_names()}.")
+        return cls(**(PRESETS[name] | overrides))
+
+    @staticmethod
+    def preset_names() -> list[str]:
+        """Names that `from_preset` takes."""
+        return sorted(PRESETS)
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of text prompts and so of channels of the matching map."""
+        return 1 if self.prompt_token_ids is None else len(self.prompt_token_ids)
+
+    @property
+    def prompt_length(self) -> int:
+        """Tokens that enter the text tower: prompt tokens + learnable prompts."""
+        words = 0 if self.prompt_token_ids is None else max(map(len, self.prompt_token_ids))
+        return words + self.num_learnable_prompts
+
+    def validate_prompts(self):
+        """A text side needs a prompt that fits into the text tower."""
+        if self.method == "baseline":
+            return
+        if self.prompt_token_ids is not None and (
+            not self.prompt_token_ids or not all(self.prompt_token_ids)
+        ):
+            raise ValueError("`prompt_token_ids` must hold at least one non-empty list of ids, or be None.")
+        if self.num_learnable_prompts < 0:
+            raise ValueError(
+                f"`num_learnable_prompts` must not be negative: got {self.num_learnable_prompts}."
+            )
+        if self.prompt_length == 0:
+            raise ValueError(
+                "There is no prompt: give `prompt_token_ids` or `num_learnable_prompts`, or "
+                "method='baseline'."
+            )
+        text = self.text_tower_config
+        if self.prompt_length > text.max_position_embeddings:
+            raise ValueError(
+                f"The prompt has {self.prompt_length} tokens, the text tower positions for "
+                f"{text.max_position_embeddings}: raise `text_tower_config.max_position_embeddings`."
+            )
+        if text.projection_dim != self.image_tower_config.embed_dim:
+            raise ValueError(
+                "The two towers must meet in one space: `text_tower_config.projection_dim` is "
+                f"{text.projection_dim}, `image_tower_config.embed_dim` is "
+                f"{self.image_tower_config.embed_dim}."
+            )
+
+    def validate_matching(self):
+        """The matching map needs a stage and a positive temperature; similarity matching needs FastTCM."""
+        if not 0 <= self.matching_stage < 4:
+            raise ValueError(f"`matching_stage` must be 0, 1, 2 or 3: got {self.matching_stage}.")
+        if self.matching_temperature <= 0:
+            raise ValueError(f"`matching_temperature` must be positive: got {self.matching_temperature}.")
+        if self.similarity_projection and self.method != "fasttcm":
+            raise ValueError(f"`similarity_projection` is a part of FastTCM: method is {self.method!r}.")
+        if self.text_embedding_cached and self.method == "tcm" and self.language_prompt:
+            raise ValueError(
+                "TCM's language prompt depends on the image, so its text embedding cannot be cached: use "
+                "method='fasttcm' or language_prompt=False."
+            )
+        if self.text_embedding_cached and self.method == "baseline":
+            raise ValueError("The baseline has no text embedding to cache.")
+
+
+__all__ = [
+    "PREDEFINED_PROMPT_TOKEN_IDS",
+    "CLIPResNetTowerConfig",
+    "DBNetHeadConfig",
+    "PromptDecoderConfig",
+    "TCMConfig",
+    "TimmTowerConfig",
+]

@@ -1,0 +1,124 @@
+"""DBNet (arXiv 1911.08947) in one file: neck, head and loss."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from .configuration_tcm import TCMConfig
+from .losses import EPS, balanced_mean, dice_loss
+
+
+class FPNC(nn.Module):
+    """Top-down feature pyramid whose levels are brought to stride 4 and concatenated.
+
+    No norm, no activation, no bias, nearest upsampling: as in DBNet's published form.
+    """
+
+    def __init__(self, in_channels: list[int], channels: int):
+        super().__init__()
+        self.lateral_convs = nn.ModuleList(nn.Conv2d(c, channels, 1, bias=False) for c in in_channels)
+        self.smooth_convs = nn.ModuleList(
+            nn.Conv2d(channels, channels // 4, 3, padding=1, bias=False) for _ in in_channels
+        )
+
+    def forward(self, feature_maps: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """C2 … C5 -> (B, channels, H/4, W/4)."""
+        levels = [conv(x) for conv, x in zip(self.lateral_convs, feature_maps, strict=True)]
+        for i in range(len(levels) - 1, 0, -1):
+            levels[i - 1] = levels[i - 1] + nn.functional.interpolate(
+                levels[i], size=levels[i - 1].shape[-2:]
+            )
+        smoothed = [conv(x) for conv, x in zip(self.smooth_convs, levels, strict=True)]
+        size_hw = smoothed[0].shape[-2:]
+        return torch.cat(
+            [smoothed[0], *(nn.functional.interpolate(x, size=size_hw) for x in smoothed[1:])], dim=1
+        )
+
+
+class UpsamplingBranch(nn.Sequential):
+    """Stride-4 features -> a logit map at full size: 3x3 convolution, two 2x2 transposed convolutions."""
+
+    def __init__(self, channels: int):
+        inner = channels // 4
+        super().__init__(
+            nn.Conv2d(channels, inner, 3, padding=1, bias=False),
+            nn.BatchNorm2d(inner),
+            nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(inner, inner, 2, stride=2),
+            nn.BatchNorm2d(inner),
+            nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(inner, 1, 2, stride=2),
+        )
+
+
+class DBNetMaps(NamedTuple):
+    """Maps of the head, each (B, H, W) float32 in [0, 1]; the last two only where they are asked for."""
+
+    probability_map: torch.Tensor
+    threshold_map: torch.Tensor | None
+    binary_map: torch.Tensor | None
+
+
+class DBNetHead(nn.Module):
+    """Neck and head of DBNet.
+
+    Args:
+        config: the model's config, its `head_config` a `DBNetHeadConfig`.
+        in_channels: channels of C2 … C5, the matching map included.
+    """
+
+    def __init__(self, config: TCMConfig, in_channels: list[int]):
+        super().__init__()
+        self.head_config = config.head_config
+        channels = self.head_config.neck_channels
+        if channels % 16:
+            raise ValueError(f"`neck_channels` must be a multiple of 16: got {channels}.")
+        self.neck = FPNC(in_channels, channels)
+        self.probability = UpsamplingBranch(channels)
+        self.threshold = UpsamplingBranch(channels)
+
+    def forward(self, feature_maps: tuple[torch.Tensor, ...], with_threshold: bool = False) -> DBNetMaps:
+        """C2 … C5 -> maps at full size.
+
+        Decoding reads the probability map only, so the threshold branch (a quarter of the head's cost) runs
+        for training alone.
+        """
+        features = self.neck(feature_maps)
+        # In half precision a sigmoid is 1 from a logit of 6 on, and the loss of such a pixel has no gradient.
+        probability_map = self.probability(features).squeeze(1).float().sigmoid()
+        if not with_threshold:
+            return DBNetMaps(probability_map, None, None)
+        threshold_map = self.threshold(features).squeeze(1).float().sigmoid()
+        # DBNet eq. 2: differentiable binarisation.
+        binary_map = torch.sigmoid(self.head_config.step_slope * (probability_map - threshold_map))
+        return DBNetMaps(probability_map, threshold_map, binary_map)
+
+    def loss(self, maps: DBNetMaps, labels: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The three weighted losses of DBNet, eq. 5.
+
+        Args:
+            maps: result of `forward(..., with_threshold=True)`.
+            labels: `probability_map`, `probability_mask`, `threshold_map`, `threshold_mask`, each (B, H, W);
+                masks are 1 where a pixel is supervised.
+
+        Returns:
+            `loss_probability`, `loss_threshold`, `loss_binary`: scalars.
+        """
+        if maps.threshold_map is None or maps.binary_map is None:
+            raise ValueError("The loss needs all maps: call the head with `with_threshold=True`.")
+        kernel, kernel_mask = labels["probability_map"].float(), labels["probability_mask"].float()
+        probability_map, binary_map = maps.probability_map.float(), maps.binary_map.float()
+        if self.head_config.balanced_probability_loss:
+            pixel_loss = nn.functional.binary_cross_entropy(probability_map, kernel, reduction="none")
+            probability_loss = balanced_mean(pixel_loss, kernel, kernel_mask, self.head_config.negative_ratio)
+        else:
+            probability_loss = dice_loss(probability_map, kernel, kernel_mask)
+        threshold_error = (maps.threshold_map.float() - labels["threshold_map"].float()).abs()
+        threshold_mask = labels["threshold_mask"].float()
+        threshold_loss = (threshold_error * threshold_mask).sum() / (threshold_mask.sum() + EPS)
+        return {
+            "loss_probability": self.head_config.probability_loss_weight * probability_loss,
+            "loss_threshold": self.head_config.threshold_loss_weight * threshold_loss,
+            "loss_binary": dice_loss(binary_map, kernel, kernel_mask),
+        }

@@ -1,0 +1,33 @@
+"""Pixel losses that detectors and the matching map share."""
+
+import torch
+
+EPS = 1e-6
+
+
+def balanced_mean(
+    pixel_loss: torch.Tensor, positive: torch.Tensor, mask: torch.Tensor, negative_ratio: float
+) -> torch.Tensor:
+    """Mean over all positives and the hardest negatives, `negative_ratio` of them per positive.
+
+    Args:
+        pixel_loss: loss per pixel.
+        positive: 1 where the pixel belongs to text, same shape.
+        mask: 1 where the pixel counts, same shape.
+        negative_ratio: kept negatives per positive.
+
+    Returns:
+        A scalar; 0 without positives.
+    """
+    positive = positive * mask
+    negative = mask - positive
+    positive_count = int(positive.sum())
+    negative_count = min(int(negative.sum()), int(positive_count * negative_ratio))
+    hardest = (pixel_loss * negative).flatten().topk(negative_count).values
+    return ((pixel_loss * positive).sum() + hardest.sum()) / (positive_count + negative_count + EPS)
+
+
+def dice_loss(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """`1 - 2 |P G| / (|P| + |G|)` over the masked pixels of the whole batch."""
+    intersection = (prediction * target * mask).sum()
+    return 1 - 2 * intersection / ((prediction * mask).sum() + (target * mask).sum() + EPS)

@@ -1,0 +1,88 @@
+"""Where the modalities meet: bimodal similarity matching (FastTCM), instance-language matching (TCM)."""
+
+import torch
+from torch import nn
+
+from .configuration_tcm import TCMConfig
+from .losses import balanced_mean
+
+
+class BimodalSimilarityMatching(nn.Module):
+    """Conditions the offline text embedding on the image: `t^ = cos(I, t) I + t`.
+
+    Source: FastTCM, arXiv 2308.10408, eq. 9. No parameters, no projection.
+    """
+
+    def forward(self, text_embedding: torch.Tensor, global_embedding: torch.Tensor) -> torch.Tensor:
+        """(B, K, C), (B, C) -> (B, K, C)."""
+        image = global_embedding[:, None]
+        similarity = nn.functional.cosine_similarity(text_embedding, image, dim=-1)[..., None]  # (B, K, 1)
+        return similarity * image + text_embedding
+
+
+class ProjectedSimilarityMatching(nn.Module):
+    """The form the released FastTCM code was meant to have: projected image, both sides normalised.
+
+    `# CODEPATH:` checkpoints with `pix_w`. Upstream starts the projection with ones (every image projects to
+    the same vector); we start with the identity, which is the paper's equation on normalised embeddings.
+    """
+
+    def __init__(self, config: TCMConfig):
+        super().__init__()
+        embed_dim = config.image_tower_config.embed_dim
+        self.projection = nn.Linear(embed_dim, embed_dim, bias=False)
+
+    def forward(self, text_embedding: torch.Tensor, global_embedding: torch.Tensor) -> torch.Tensor:
+        """(B, K, C), (B, C) -> (B, K, C)."""
+        image = nn.functional.normalize(self.projection(global_embedding), dim=-1)[:, None]
+        text = nn.functional.normalize(text_embedding, dim=-1)
+        similarity = (image * text).sum(dim=-1, keepdim=True)
+        return similarity * image + text
+
+
+def instance_language_matching(dense_embedding: torch.Tensor, text_embedding: torch.Tensor) -> torch.Tensor:
+    """Cosine between every image position and every text embedding.
+
+    Source: TCM eq. 7, before temperature and sigmoid. `# Parity:` the released code concatenates this
+    undivided cosine to the features and divides by tau for the auxiliary loss only.
+
+    Args:
+        dense_embedding: (B, C, h, w).
+        text_embedding: (B, K, C).
+
+    Returns:
+        (B, K, h, w), in [-1, 1].
+    """
+    image = nn.functional.normalize(dense_embedding, dim=1)
+    text = nn.functional.normalize(text_embedding, dim=2)
+    return torch.einsum("bchw,bkc->bkhw", image, text)
+
+
+def matching_loss(
+    matching_logits: torch.Tensor, labels: dict[str, torch.Tensor], negative_ratio: float
+) -> torch.Tensor:
+    """Auxiliary loss on the matching map: balanced cross entropy against the kernel map, image by image.
+
+    Source: TCM eq. 8. `# Parity:` the released code broadcasts (N, 1, H, W) against (N, H, W) masks, so that
+    the loss of an image is weighted by the masks of all others and grows N-fold with the batch; here every
+    image has its own balance and the batch size changes nothing. For one image both are equal.
+
+    Args:
+        matching_logits: (B, K, h, w); upsampled to the size of the labels.
+        labels: `probability_map` and `probability_mask`, (B, H, W).
+        negative_ratio: kept negatives per positive.
+
+    Returns:
+        A scalar.
+    """
+    target, mask = labels["probability_map"].float(), labels["probability_mask"].float()
+    logits = nn.functional.interpolate(
+        matching_logits.float(), size=target.shape[-2:], mode="bilinear", align_corners=False
+    )
+    target = target[:, None].expand_as(logits)
+    pixel_loss = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    per_image = [
+        balanced_mean(pixel_loss[i], target[i], mask[i].expand_as(target[i]), negative_ratio)
+        for i in range(logits.shape[0])
+    ]
+    return torch.stack(per_image).mean()

@@ -1,0 +1,411 @@
+"""TCM (CVPR 2023) and FastTCM (TPAMI 2024): CLIP turned into a scene text detector."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import initialization as init
+from transformers.backbone_utils import BackboneMixin
+from transformers.modeling_outputs import BackboneOutput
+from transformers.modeling_utils import PreTrainedModel
+from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
+from transformers.utils import ModelOutput
+from transformers.utils.generic import can_return_tuple
+
+from .configuration_tcm import TCMConfig
+from .dbnet import DBNetHead, DBNetMaps
+from .image_towers import AttentionPool2d, ImageTower
+from .matching import (
+    BimodalSimilarityMatching,
+    ProjectedSimilarityMatching,
+    instance_language_matching,
+    matching_loss,
+)
+from .prompts import (
+    FastTCMPrompt,
+    FixedPrompt,
+    PromptSequence,
+    TCMPrompt,
+    TextRefiner,
+    TextTower,
+    VisualPrompter,
+)
+
+HEADS = {"dbnet": DBNetHead}
+
+
+@dataclass
+class TCMModelOutput(BackboneOutput):
+    """Feature pyramid with the matching map, and the embeddings behind it.
+
+    Args:
+        feature_maps: maps of the chosen stages; the matching map is concatenated to stage `matching_stage`.
+        hidden_states: maps of all four stages (only with `output_hidden_states=True`).
+        attentions: always None.
+        matching_map: (B, K, H/32, W/32) cosine between image positions and text, in [-1, 1]; times the
+            learned scale with `learn_temperature`.
+        global_embedding: (B, C) image embedding.
+        dense_embedding: (B, C, H/32, W/32) image embedding with the visual prompt.
+        text_embedding: (B, K, C) text embedding after similarity matching and refinement.
+    """
+
+    matching_map: torch.Tensor | None = None
+    global_embedding: torch.Tensor | None = None
+    dense_embedding: torch.Tensor | None = None
+    text_embedding: torch.Tensor | None = None
+
+
+@dataclass
+class TCMTextDetectionOutput(ModelOutput):
+    """Maps of the detector.
+
+    Args:
+        loss: sum of the weighted losses, with `labels`.
+        loss_dict: the single weighted losses, with `labels`.
+        probability_map: (B, H, W), how likely a pixel belongs to a shrunk text kernel.
+        threshold_map: (B, H, W), DBNet's threshold; with `labels` or in training only.
+        binary_map: (B, H, W), differentiable binarisation; with `labels` or in training only.
+        matching_map: (B, K, H/32, W/32), cosine between image positions and text; None for the baseline.
+        hidden_states: feature maps of all four stages (only with `output_hidden_states=True`).
+    """
+
+    loss: torch.Tensor | None = None
+    loss_dict: dict[str, torch.Tensor] | None = None
+    probability_map: torch.Tensor | None = None
+    threshold_map: torch.Tensor | None = None
+    binary_map: torch.Tensor | None = None
+    matching_map: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+
+
+class TCMPreTrainedModel(PreTrainedModel):
+    """Loading, saving, initialisation and freezing shared by the models of this file."""
+
+    config: TCMConfig
+    base_model_prefix = "model"
+    main_input_name = "pixel_values"
+    input_modalities = ["image"]
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False
+    _no_split_modules = ["PromptDecoderLayer", "CLIPEncoderLayer", "AttentionPool2d"]
+    _supports_sdpa = True
+    _can_compile_fullgraph = True
+
+    @classmethod
+    def from_pretrained(cls, *args, **kwargs):
+        """As in transformers; freezes the text tower again, as loading makes every parameter trainable."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        (loaded[0] if isinstance(loaded, tuple) else loaded).freeze_text_tower()
+        return loaded
+
+    def freeze_text_tower(self) -> None:
+        """Applies `config.freeze_text_tower`: no gradients for the text tower."""
+        for module in self.modules():
+            if isinstance(module, TextTower) and self.config.freeze_text_tower:
+                module.requires_grad_(False)
+
+    def train(self, mode: bool = True):
+        """Training mode for all but a frozen text tower, which stays in eval mode."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, TextTower) and self.config.freeze_text_tower:
+                module.eval()
+        return self
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            init.normal_(module.weight, std=module.in_features**-0.5)
+        elif isinstance(module, AttentionPool2d):
+            init.normal_(module.position_embedding, std=module.position_embedding.shape[1] ** -0.5)
+        elif isinstance(module, CLIPTextEmbeddings):
+            init.copy_(module.position_ids, torch.arange(module.position_ids.shape[1])[None])
+        elif isinstance(module, PromptSequence):
+            init.normal_(module.contexts, std=self.config.learnable_prompt_std)
+            if self.config.prompt_token_ids is not None:
+                module.reset_token_ids()
+        elif isinstance(module, FastTCMPrompt):
+            init.normal_(module.meta_query)
+        elif isinstance(module, (VisualPrompter, TextRefiner)):
+            init.constant_(module.gate, module.residual_scale)
+        elif isinstance(module, ProjectedSimilarityMatching):
+            init.eye_(module.projection.weight)
+        elif isinstance(module, TCMModel):
+            if module.text_embedding is not None:
+                init.normal_(module.text_embedding)
+            if module.logit_scale is not None:
+                init.constant_(
+                    module.logit_scale, -torch.log(torch.tensor(self.config.matching_temperature)).item()
+                )
+
+
+class TCMModel(BackboneMixin, TCMPreTrainedModel):
+    """The papers' "TCM-CR50" / "FastTCM-CR50" backbone: a feature pyramid that carries the matching map.
+
+    Usable through `AutoBackbone.from_config`. The forward pass reads like figure 2 of TCM and figure 4 of
+    FastTCM.
+
+    Args:
+        config: [`TCMConfig`].
+    """
+
+    has_attentions = False
+
+    def __init__(self, config: TCMConfig):
+        super().__init__(config)
+        self.image_tower = ImageTower(config)
+        self.num_features = list(self.image_tower.channels)
+        self.prompt: nn.Module | None = None
+        self.text_tower: TextTower | None = None
+        self.similarity_matching: nn.Module | None = None
+        self.visual_prompter: VisualPrompter | None = None
+        self.text_refiner: TextRefiner | None = None
+        self.register_buffer("text_embedding", None)
+        self.register_parameter("logit_scale", None)
+        if config.method != "baseline":
+            self._build_text_side(config)
+            self.num_features[config.matching_stage] += config.num_classes
+        self.post_init()
+        self.freeze_text_tower()
+
+    def _build_text_side(self, config: TCMConfig) -> None:
+        if config.text_embedding_cached:
+            embed_dim = config.image_tower_config.embed_dim
+            self.text_embedding = torch.zeros(config.num_classes, embed_dim)
+        else:
+            self.text_tower = TextTower(config)
+            if not config.language_prompt:
+                self.prompt = FixedPrompt(config)
+            else:
+                self.prompt = FastTCMPrompt(config) if config.method == "fasttcm" else TCMPrompt(config)
+        if config.method == "fasttcm":
+            self.similarity_matching = (
+                ProjectedSimilarityMatching(config)
+                if config.similarity_projection
+                else BimodalSimilarityMatching()
+            )
+        if config.visual_prompt_config is not None:
+            self.visual_prompter = VisualPrompter(config)
+        if config.text_refiner_config is not None:
+            self.text_refiner = TextRefiner(config)
+        if config.learn_temperature:
+            self.logit_scale = nn.Parameter(torch.zeros(()))
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The trunk's first layer."""
+        return next(module for module in self.image_tower.trunk.modules() if isinstance(module, nn.Conv2d))
+
+    def encode_text(self, global_embedding: torch.Tensor | None = None) -> torch.Tensor:
+        """Text embedding of the class prompts before any fusion with the image.
+
+        Args:
+            global_embedding: (B, C); read by TCM's language prompt only.
+
+        Returns:
+            (B, K, C) for TCM with a language prompt, otherwise (1, K, C): one embedding for all images.
+        """
+        if self.text_embedding is not None:
+            return self.text_embedding[None]
+        token_embedding = self.text_tower.embeddings.token_embedding
+        prompts = self.prompt(global_embedding, token_embedding)  # (B or 1, K, L, D)
+        readout_index = self.prompt.sequence.readout_index.repeat(prompts.shape[0])
+        return self.text_tower(prompts.flatten(0, 1), readout_index).unflatten(0, prompts.shape[:2])
+
+    @torch.no_grad()
+    def cache_text_embeddings(self) -> None:
+        """Computes the text embedding once and drops prompt and text tower, 65 M parameters for RN50.
+
+        What is saved afterwards holds no text tower, and loading it builds none. There is no way back but the
+        original checkpoint.
+
+        Raises:
+            ValueError: if the text embedding depends on the image (TCM with a language prompt) or there is
+                none.
+        """
+        if self.text_embedding is not None:
+            return
+        if self.prompt is None or self.prompt.depends_on_image:
+            raise ValueError(
+                f"method={self.config.method!r} with language_prompt={self.config.language_prompt} has no "
+                "text embedding that holds for all images: caching needs method='fasttcm' or "
+                "language_prompt=False."
+            )
+        text_embedding = self.encode_text()[0].detach().clone()
+        self.prompt, self.text_tower = None, None
+        self.text_embedding = text_embedding
+        self.config.text_embedding_cached = True
+
+    def matching_logits(self, matching_map: torch.Tensor) -> torch.Tensor:
+        """The matching map at the auxiliary loss's temperature, (B, K, h, w); a learned scale is in it."""
+        if self.logit_scale is not None:
+            return matching_map
+        return matching_map / self.config.matching_temperature
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: torch.Tensor, output_hidden_states: bool | None = None, **kwargs
+    ) -> TCMModelOutput:
+        """Feature pyramid with the matching map.
+
+        Args:
+            pixel_values: (B, 3, H, W) normalised RGB; H and W multiples of 32.
+            output_hidden_states: return the maps of all stages as well.
+            **kwargs: ignored (what callers of backbones pass along).
+
+        Returns:
+            [`TCMModelOutput`].
+
+        Raises:
+            ValueError: for another number of dimensions, or a side that is not a multiple of 32.
+        """
+        if pixel_values.ndim != 4 or pixel_values.shape[-1] % 32 or pixel_values.shape[-2] % 32:
+            raise ValueError(
+                "`pixel_values` must be (B, 3, H, W) with H and W multiples of 32: got "
+                f"{tuple(pixel_values.shape)}; TCMImageProcessor resizes images so."
+            )
+        feature_maps, global_embedding, dense_embedding = self.image_tower(pixel_values)
+        text_embedding = matching_map = None
+        if self.config.method != "baseline":
+            text_embedding = self.encode_text(global_embedding).expand(pixel_values.shape[0], -1, -1)
+            if self.similarity_matching is not None:
+                text_embedding = self.similarity_matching(text_embedding, global_embedding)
+            prompted = dense_embedding
+            if self.visual_prompter is not None:
+                prompted = self.visual_prompter(dense_embedding, text_embedding)
+            if self.text_refiner is not None:
+                # Parity: the refiner sees the image tokens before the visual prompt, the global one first.
+                image_tokens = torch.cat(
+                    [global_embedding[:, None], dense_embedding.flatten(2).transpose(1, 2)], dim=1
+                )
+                text_embedding = self.text_refiner(text_embedding, image_tokens)
+            dense_embedding = prompted
+            matching_map = instance_language_matching(dense_embedding, text_embedding)
+            if self.logit_scale is not None:
+                matching_map = matching_map * self.logit_scale.exp()
+            feature_maps = self._concatenate(feature_maps, matching_map)
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        return TCMModelOutput(
+            feature_maps=tuple(feature_maps[i] for i in self.out_indices),
+            hidden_states=feature_maps if output_hidden_states else None,
+            matching_map=matching_map,
+            global_embedding=global_embedding,
+            dense_embedding=dense_embedding,
+            text_embedding=text_embedding,
+        )
+
+    def _concatenate(
+        self, feature_maps: tuple[torch.Tensor, ...], matching_map: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """The pyramid with the matching map as the last channels of stage `matching_stage`."""
+        stage = self.config.matching_stage
+        size_hw = feature_maps[stage].shape[-2:]
+        if matching_map.shape[-2:] != size_hw:
+            matching_map = nn.functional.interpolate(
+                matching_map, size_hw, mode="bilinear", align_corners=False
+            )
+        fused = torch.cat([feature_maps[stage], matching_map.to(feature_maps[stage].dtype)], dim=1)
+        return (*feature_maps[:stage], fused, *feature_maps[stage + 1 :])
+
+
+class TCMForTextDetection(TCMPreTrainedModel):
+    """TCM or FastTCM with a text detection head; `config.head_config` chooses it.
+
+    Args:
+        config: [`TCMConfig`].
+
+    Example:
+        >>> from tcm_hf import TCMForTextDetection, TCMImageProcessor
+        >>> processor = TCMImageProcessor.from_pretrained("…/fasttcm-dbnet")
+        >>> model = TCMForTextDetection.from_pretrained("…/fasttcm-dbnet")
+        >>> image = processor.load_rgb_image("street.jpg")  # (H, W, 3), upright
+        >>> outputs = model(**processor(image, return_tensors="pt"))
+        >>> results = processor.post_process_text_detection(outputs, target_sizes=[image.shape[:2]])
+    """
+
+    def __init__(self, config: TCMConfig):
+        super().__init__(config)
+        self.model = TCMModel(config)
+        if list(self.model.out_indices) != [0, 1, 2, 3]:
+            raise ValueError(
+                f"The detector reads all four stages: `out_features` is {self.model.out_features}."
+            )
+        self.head = HEADS[config.head_config.head_type](config, self.model.channels)
+        self.post_init()
+        self.freeze_text_tower()
+
+    def cache_text_embeddings(self) -> None:
+        """See [`TCMModel.cache_text_embeddings`]."""
+        self.model.cache_text_embeddings()
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: torch.Tensor, labels: dict[str, torch.Tensor] | None = None, **kwargs
+    ) -> TCMTextDetectionOutput:
+        """Finds text.
+
+        Args:
+            pixel_values: (B, 3, H, W) normalised RGB; H and W multiples of 32.
+            labels: target maps, each (B, H, W): `probability_map` (1 inside shrunk text), `probability_mask`,
+                `threshold_map`, `threshold_mask` (1 where a pixel is supervised); see
+                `tcm_hf.data.targets_dbnet.dbnet_targets`.
+            **kwargs: passed on to the backbone.
+
+        Returns:
+            [`TCMTextDetectionOutput`]; with `labels` it has a loss.
+
+        Raises:
+            ValueError: if a side is no multiple of 32, or the labels do not fit the image.
+        """
+        if labels is not None:
+            self._check_labels(labels, pixel_values)
+        backbone = self.model(pixel_values, **kwargs)
+        maps = self.head(backbone.feature_maps, with_threshold=self.training or labels is not None)
+        loss, loss_dict = None, None
+        if labels is not None:
+            loss_dict = self._losses(maps, backbone.matching_map, labels)
+            loss = torch.stack(list(loss_dict.values())).sum()
+        return TCMTextDetectionOutput(
+            loss=loss,
+            loss_dict=loss_dict,
+            matching_map=backbone.matching_map,
+            hidden_states=backbone.hidden_states,
+            **maps._asdict(),
+        )
+
+    def _losses(
+        self, maps: DBNetMaps, matching_map: torch.Tensor | None, labels: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        # In full precision: cross entropy on probabilities is refused (CUDA) or coarse (CPU) under autocast.
+        with torch.autocast(maps.probability_map.device.type, enabled=False):
+            losses = self.head.loss(maps, labels)
+            if matching_map is not None and self.config.matching_loss_weight:
+                logits = self.model.matching_logits(matching_map.float())
+                auxiliary = matching_loss(logits, labels, self.config.head_config.negative_ratio)
+                losses["loss_matching"] = self.config.matching_loss_weight * auxiliary
+        return losses
+
+    @staticmethod
+    def _check_labels(labels: dict[str, torch.Tensor], pixel_values: torch.Tensor) -> None:
+        names = ("probability_map", "probability_mask", "threshold_map", "threshold_mask")
+        if missing := [name for name in names if name not in labels]:
+            raise ValueError(f"`labels` must hold {list(names)}: {missing} are missing.")
+        expected = (pixel_values.shape[0], *pixel_values.shape[-2:])
+        for name in names:
+            if tuple(labels[name].shape) != expected:
+                raise ValueError(
+                    f"`labels[{name!r}]` must be (B, H, W) = {expected}, as the images: "
+                    f"got {tuple(labels[name].shape)}."
+                )
+
+
+__all__ = [
+    "TCMForTextDetection",
+    "TCMModel",
+    "TCMModelOutput",
+    "TCMPreTrainedModel",
+    "TCMTextDetectionOutput",
+]

@@ -1,0 +1,89 @@
+"""Model settings of the published detectors and of the shipped default, by name.
+
+A preset holds what differs from the defaults of [`TCMConfig`]. Sources: the released configurations of TCM
+(CVPR 2023) for `tcm-*`; FastTCM (TPAMI 2024) changes the text side only, so `fasttcm-*` has the same image
+side and head.
+"""
+
+_TEXT_18 = {"max_position_embeddings": 18}  # 14 prompt tokens + 4 learnable
+_TEXT_46 = {"max_position_embeddings": 46}  # 14 prompt tokens + 32 learnable
+_FOUR_PROMPTS = {"num_learnable_prompts": 4, "text_tower_config": _TEXT_18}
+_MANY_PROMPTS = {"num_learnable_prompts": 32, "text_tower_config": _TEXT_46}
+_ONLY_LEARNABLE = {
+    "method": "tcm",
+    "prompt_token_ids": None,
+    "language_prompt": False,
+    "visual_prompt_config": None,
+}
+_PREDEFINED = {"method": "tcm", "language_prompt": False, "visual_prompt_config": None}
+
+PRESETS: dict[str, dict] = {
+    # The four published rows: TD500 and IC15 with 4 learnable prompts, CTW1500 and Total-Text with 32.
+    "tcm-dbnet-r50-td500": {"method": "tcm", **_FOUR_PROMPTS},
+    "tcm-dbnet-r50-ic15": {"method": "tcm", **_FOUR_PROMPTS},
+    "tcm-dbnet-r50-ic15-32": {"method": "tcm", **_MANY_PROMPTS},
+    "tcm-dbnet-r50-ctw1500": {"method": "tcm", **_MANY_PROMPTS},
+    "tcm-dbnet-r50-totaltext": {"method": "tcm", **_MANY_PROMPTS},
+    "fasttcm-dbnet-r50-td500": {"method": "fasttcm", **_FOUR_PROMPTS},
+    "fasttcm-dbnet-r50-ic15": {"method": "fasttcm", **_FOUR_PROMPTS},
+    "fasttcm-dbnet-r50-ctw1500": {"method": "fasttcm", **_MANY_PROMPTS},
+    "fasttcm-dbnet-r50-totaltext": {"method": "fasttcm", **_MANY_PROMPTS},
+    # The ablation table (TCM, table 6): PP predefined, LP learnable, LG language, VG visual prompt.
+    "ablation-baseline": {"method": "baseline"},
+    "ablation-pp": {
+        **_PREDEFINED,
+        "num_learnable_prompts": 0,
+        "text_refiner_config": None,
+        "text_tower_config": {"max_position_embeddings": 14},
+    },
+    "ablation-pp-lp4": {**_PREDEFINED, **_FOUR_PROMPTS},
+    "ablation-lp4": {
+        **_ONLY_LEARNABLE,
+        "num_learnable_prompts": 4,
+        "text_tower_config": {"max_position_embeddings": 4},
+    },
+    "ablation-lp18": {**_ONLY_LEARNABLE, "num_learnable_prompts": 18, "text_tower_config": _TEXT_18},
+    "ablation-lp32": {
+        **_ONLY_LEARNABLE,
+        "num_learnable_prompts": 32,
+        "text_tower_config": {"max_position_embeddings": 32},
+    },
+    "ablation-pp-lp4-lg": {"method": "tcm", **_FOUR_PROMPTS, "visual_prompt_config": None},
+    "ablation-pp-lp4-lg-vg": {"method": "tcm", **_FOUR_PROMPTS},
+    "ablation-pp-lp32-lg-vg": {"method": "tcm", **_MANY_PROMPTS},
+    # The small default that ships with trained weights: FastTCM-DBNet on a narrow dense trunk, for CPUs.
+    "fasttcm-dbnet-tiny": {
+        "method": "fasttcm",
+        "image_tower_config": {
+            "tower_type": "timm",
+            "trunk": "resnet18d",
+            "trunk_options": {"channels": [32, 64, 128, 192], "stem_width": 16},
+            "embed_dim": 128,
+            "num_attention_heads": 4,
+            "grid_size": 20,
+        },
+        "text_tower_config": {
+            "hidden_size": 64,
+            "intermediate_size": 256,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 2,
+            "max_position_embeddings": 18,
+            "projection_dim": 128,
+        },
+        "num_learnable_prompts": 4,
+        "learnable_prompt_std": 0.1,
+        "visual_prompt_config": {
+            "hidden_size": 64,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "residual_scale": 1.0,
+        },
+        "text_refiner_config": {
+            "hidden_size": 64,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "residual_scale": 1.0,
+        },
+        "head_config": {"head_type": "dbnet", "neck_channels": 96},
+    },
+}

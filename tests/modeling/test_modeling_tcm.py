@@ -1,0 +1,314 @@
+"""The detector and its backbone on tiny parts: every composition, its losses, its equal results."""
+
+import copy
+
+import pytest
+import torch
+from transformers import AutoBackbone
+
+import tcm_hf  # noqa: F401  (registers the model type)
+from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel
+from tiny import SIZE_HW, tiny_config, tiny_images, tiny_labels, tiny_model
+
+DECODER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+ONLY_FIXED = {"language_prompt": False, "visual_prompt_config": None, "text_refiner_config": None}
+LEARNABLE = {"method": "tcm", "prompt_token_ids": None, **ONLY_FIXED}
+TWO_CLASSES = {"prompt_token_ids": [[62, 5, 9, 63], [62, 7, 63]]}
+
+
+def text_tower(positions):
+    return tiny_config().text_tower_config.to_dict() | {"max_position_embeddings": positions}
+
+
+COMPOSITIONS = {
+    "baseline": {"method": "baseline"},
+    "tcm": {"method": "tcm"},
+    "fasttcm": {},
+    "PP": {"method": "tcm", "num_learnable_prompts": 0, **ONLY_FIXED},
+    "PP + LP4": {"method": "tcm", **ONLY_FIXED},
+    "LP4": {"num_learnable_prompts": 4, "text_tower_config": text_tower(4), **LEARNABLE},
+    "LP18": {"num_learnable_prompts": 18, "text_tower_config": text_tower(18), **LEARNABLE},
+    "LP32": {"num_learnable_prompts": 32, "text_tower_config": text_tower(32), **LEARNABLE},
+    "PP + LP4 + LG": {"method": "tcm", **ONLY_FIXED, "language_prompt": True},
+    "PP + LP4 + VG": {"method": "tcm", **ONLY_FIXED, "visual_prompt_config": DECODER},
+    "PP + LP4 + refiner": {"method": "tcm", **ONLY_FIXED, "text_refiner_config": DECODER},
+    "LP4 + LG": {"prompt_token_ids": None},
+    "fasttcm without LG": {"language_prompt": False},
+    "similarity projection": {"similarity_projection": True},
+    "learned temperature": {"learn_temperature": True},
+    "two classes": TWO_CLASSES,
+    "matching map at stride 8": {"matching_stage": 1},
+    "dice loss": {"head_config": {"neck_channels": 16, "balanced_probability_loss": False}},
+    "no matching loss": {"matching_loss_weight": 0.0},
+    "trained text tower": {"freeze_text_tower": False},
+}
+METHODS = ["baseline", "tcm", "fasttcm"]
+
+
+def composed(name):
+    torch.manual_seed(0)
+    options = dict(COMPOSITIONS[name])
+    return TCMForTextDetection(tiny_config(options.pop("method", "fasttcm"), **options))
+
+
+def without_gradient(model):
+    """Names of trainable parameters that no gradient reached; empty ones have nothing to learn."""
+    return [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+        and parameter.numel()
+        and (parameter.grad is None or not parameter.grad.any())
+    ]
+
+
+# ---- compositions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_every_composition_gives_finite_losses_and_every_trainable_parameter_a_gradient(name):
+    model = composed(name).train()
+    output = model(tiny_images(), labels=tiny_labels())
+    output.loss.backward()
+    expected = {"loss_probability", "loss_threshold", "loss_binary"}
+    if model.config.method != "baseline" and model.config.matching_loss_weight:
+        expected.add("loss_matching")
+    assert set(output.loss_dict) == expected
+    assert torch.isfinite(output.loss)
+    torch.testing.assert_close(output.loss, sum(output.loss_dict.values()))
+    untouched = without_gradient(model)
+    if model.config.text_refiner_config is not None and model.config.num_classes == 1:
+        # One text query attends to itself with weight 1, whatever its query and key are.
+        untouched = [x for x in untouched if ".self_attn.q_proj" not in x and ".self_attn.k_proj" not in x]
+    assert untouched == []
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_every_composition_gives_maps_of_the_size_of_the_image(name):
+    model = composed(name).eval()
+    with torch.no_grad():
+        output = model(tiny_images())
+    assert output.probability_map.shape == (2, *SIZE_HW)
+    assert output.probability_map.min() >= 0 and output.probability_map.max() <= 1
+    assert output.loss is None and output.loss_dict is None
+    if model.config.method == "baseline":
+        assert output.matching_map is None
+    else:
+        assert output.matching_map.shape == (2, model.config.num_classes, SIZE_HW[0] // 32, SIZE_HW[1] // 32)
+
+
+def test_language_prompt_of_tcm_follows_the_image_and_that_of_fasttcm_does_not():
+    one, other = torch.randn(2, 16, generator=torch.Generator().manual_seed(3))
+    tcm, fasttcm = tiny_model("tcm").model, tiny_model("fasttcm").model
+    with torch.no_grad():
+        assert not torch.allclose(tcm.encode_text(one[None]), tcm.encode_text(other[None]))
+        torch.testing.assert_close(
+            fasttcm.encode_text(one[None]), fasttcm.encode_text(other[None]), rtol=0, atol=0
+        )
+
+
+@pytest.mark.parametrize("size_hw", [(32, 32), (64, 224), (160, 32)])
+@pytest.mark.parametrize("method", METHODS)
+def test_any_multiple_of_32_will_do(method, size_hw):
+    with torch.no_grad():
+        assert tiny_model(method)(tiny_images(1, size_hw)).probability_map.shape == (1, *size_hw)
+
+
+# ---- training and inference --------------------------------------------------------------------------
+
+
+def test_threshold_branch_runs_for_training_and_losses_only():
+    model, calls = tiny_model(), []
+    model.head.threshold.register_forward_hook(lambda *_: calls.append(1))
+    with torch.no_grad():
+        output = model(tiny_images())
+        assert (len(calls), output.threshold_map, output.binary_map) == (0, None, None)
+        assert model(tiny_images(), labels=tiny_labels()).threshold_map.shape == (2, *SIZE_HW)
+        assert len(calls) == 1
+        assert model.train()(tiny_images()).binary_map.shape == (2, *SIZE_HW)
+        assert len(calls) == 2
+
+
+def test_a_few_steps_of_training_lower_the_loss():
+    torch.manual_seed(0)
+    model = tiny_model().train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
+    losses = []
+    for _ in range(20):
+        loss = model(tiny_images(), labels=tiny_labels()).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_an_image_without_text_and_one_that_is_all_ignored_have_finite_losses():
+    labels = tiny_labels()
+    labels["probability_map"][0] = 0
+    labels["threshold_mask"][0] = 0
+    labels["probability_mask"][1] = 0
+    labels["threshold_mask"][1] = 0
+    model = tiny_model().train()
+    output = model(tiny_images(), labels=labels)
+    output.loss.backward()
+    assert torch.isfinite(output.loss)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_losses_are_means_so_trainer_must_divide_by_the_accumulation_steps():
+    assert TCMForTextDetection.accepts_loss_kwargs is False
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_image_alone_gives_what_it_gives_in_a_batch(method):
+    model, images = tiny_model(method), tiny_images(3)
+    with torch.no_grad():
+        together = model(images).probability_map
+        alone = torch.cat([model(image[None]).probability_map for image in images])
+    torch.testing.assert_close(alone, together, rtol=0, atol=1e-5)
+
+
+def gradients(model):
+    torch.manual_seed(0)  # dropout
+    model.train()(tiny_images(), labels=tiny_labels()).loss.backward()
+    return {
+        name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradient_checkpointing_recomputes_and_changes_no_gradient(method):
+    model = tiny_model(method)
+    expected, checkpointed = gradients(copy.deepcopy(model)), copy.deepcopy(model)
+    enable = getattr(
+        checkpointed, "activation_checkpointing_enable", checkpointed.gradient_checkpointing_enable
+    )
+    enable()
+    runs = []
+    stage = checkpointed.model.image_tower.trunk["layer2"]
+    stage.register_forward_pre_hook(lambda *_: runs.append(1))
+    found = gradients(checkpointed)
+    assert len(runs) == 2  # once forward, once more on the way back
+    assert found.keys() == expected.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_eager_and_sdpa_attention_agree(method):
+    images, model = tiny_images(), tiny_model(method)
+    results = {}
+    with torch.no_grad():
+        for kernel in ("eager", "sdpa"):
+            model.set_attn_implementation(kernel)
+            assert model.config._attn_implementation == kernel
+            if method != "baseline":
+                assert model.model.text_tower.encoder.config._attn_implementation == kernel
+            results[kernel] = model(images).probability_map
+    torch.testing.assert_close(results["eager"], results["sdpa"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["tcm", "fasttcm"])
+def test_torch_compile_finds_no_graph_break(method):
+    torch._dynamo.reset()
+    model, images = tiny_model(method), tiny_images()
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(images).probability_map, model(images).probability_map)
+
+
+def test_output_may_be_a_tuple():
+    model = tiny_model()
+    with torch.no_grad():
+        output = model(tiny_images())
+        as_tuple = model(tiny_images(), return_dict=False)
+    torch.testing.assert_close(as_tuple[0], output.probability_map)
+
+
+# ---- backbone ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("matching_stage", [0, 3])
+def test_backbone_declares_the_channels_and_strides_of_its_maps(matching_stage):
+    backbone = AutoBackbone.from_config(tiny_config(matching_stage=matching_stage, **TWO_CLASSES)).eval()
+    assert type(backbone) is TCMModel
+    with torch.no_grad():
+        maps = backbone(tiny_images()).feature_maps
+    channels = [8, 8, 16, 16]
+    channels[matching_stage] += 2
+    assert backbone.channels == channels == [feature_map.shape[1] for feature_map in maps]
+    for stride, feature_map in zip((4, 8, 16, 32), maps, strict=True):
+        assert feature_map.shape[-2:] == (SIZE_HW[0] // stride, SIZE_HW[1] // stride)
+
+
+def test_backbone_gives_the_stages_that_are_asked_for():
+    backbone = AutoBackbone.from_config(tiny_config(out_features=["stage2", "stage4"])).eval()
+    with torch.no_grad():
+        output = backbone(tiny_images(), output_hidden_states=True)
+    assert backbone.channels == [8, 17]
+    assert [feature_map.shape[1] for feature_map in output.feature_maps] == [8, 17]
+    assert len(output.hidden_states) == 4
+    assert AutoBackbone.from_config(tiny_config(out_indices=[1])).out_features == ["stage2"]
+
+
+def test_last_channels_of_the_matching_stage_are_the_matching_map():
+    model = tiny_model().model
+    with torch.no_grad():
+        output = model(tiny_images())
+    torch.testing.assert_close(output.feature_maps[3][:, -1:], output.matching_map)
+    assert output.matching_map.abs().max() <= 1 + 1e-6
+
+
+def test_detector_passes_the_hidden_states_on():
+    with torch.no_grad():
+        output = tiny_model()(tiny_images(), output_hidden_states=True)
+    assert len(output.hidden_states) == 4
+    assert tiny_model()(tiny_images()).hidden_states is None
+
+
+# ---- errors ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 64, 100), (1, 3, 50, 64), (3, 64, 96)])
+def test_images_of_other_sizes_are_refused_with_the_size(shape):
+    with pytest.raises(
+        ValueError, match=r"multiples of 32.*" + str(shape).replace("(", r"\(").replace(")", r"\)")
+    ):
+        tiny_model()(torch.zeros(shape))
+
+
+def test_missing_labels_are_named():
+    labels = tiny_labels()
+    del labels["threshold_mask"]
+    with pytest.raises(ValueError, match=r"\['threshold_mask'\] are missing"):
+        tiny_model()(tiny_images(), labels=labels)
+
+
+def test_labels_of_another_shape_are_refused_with_both_shapes():
+    with pytest.raises(ValueError, match=r"probability_map.*\(2, 64, 96\).*\(2, 32, 96\)"):
+        tiny_model()(tiny_images(), labels=tiny_labels(size_hw=(32, 96)))
+
+
+def test_detector_needs_all_four_stages():
+    with pytest.raises(ValueError, match=r"all four stages.*stage2"):
+        TCMForTextDetection(tiny_config(out_features=["stage2"]))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"head_config": {"neck_channels": 20}},
+        {"visual_prompt_config": {"hidden_size": 16, "num_attention_heads": 3}},
+    ],
+)
+def test_widths_that_do_not_divide_are_refused(overrides):
+    with pytest.raises(ValueError, match=r"neck_channels|num_attention_heads"):
+        TCMForTextDetection(tiny_config(**overrides))
+
+
+def test_a_trunk_with_channels_last_maps_is_refused():
+    tower = {"tower_type": "timm", "trunk": "swin_tiny_patch4_window7_224"}
+    config = tiny_config("baseline", image_tower_config=tower)
+    with torch.device("meta"), pytest.raises(ValueError, match="channels last"):
+        TCMForTextDetection(config)
