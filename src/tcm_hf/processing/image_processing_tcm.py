@@ -1,0 +1,295 @@
+"""Image processor of TCM text detectors: pictures -> `pixel_values`. The way back: post_processing_tcm.py."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from transformers.image_processing_backends import PilBackend, TorchvisionBackend
+from transformers.image_processing_utils import BaseImageProcessor, BatchFeature
+from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict, is_valid_image
+from transformers.processing_utils import ImagesKwargs
+from transformers.utils import logging
+
+from .image_loading import array_to_rgb, as_numpy, has_channels_last, load_rgb_image, to_8_bits
+from .image_sizes import processed_size_hw, shrink_factor
+from .post_processing_tcm import TCMPostProcessing
+from .presets_image_processing import PRESETS
+from .tiling import Tile, merge_tile_maps, plan_tiles
+
+logger = logging.get_logger(__name__)
+
+# What the papers' released configs normalise with (RGB, there on the scale of 0..255): the mean is neither
+# CLIP's nor ImageNet's, the deviation is ImageNet's.
+TCM_MEAN = [122.67891434 / 255, 116.66876762 / 255, 104.00698793 / 255]
+TCM_STD = [58.395 / 255, 57.12 / 255, 57.375 / 255]
+
+_LEGIBLE_SCALE = 0.5  # most letters of a photo survive being shrunk to half their size
+
+
+class TCMImageProcessorKwargs(ImagesKwargs, total=False):
+    """Settings of our own, beside those of every image processor. Kept in preprocessor_config.json.
+
+    Attributes:
+        size_divisor: both sides of the processed image are multiples of this. Default 32.
+        threshold: least score of a text instance, 0..1. Default 0.3.
+        binarize_threshold: a pixel is text if its probability is above this, 0..1. Default 0.3.
+        unclip_ratio: how far the shrunk kernels of text grow back. Default 1.5.
+        shrink_ratio: if set (0.4 for the papers' targets), kernels grow by undoing this shrinking exactly,
+            unless a call names an `unclip_ratio`. Default None.
+        polygon_mode: "quad" (default) for rectangles of any angle, "polygon" for outlines of any shape.
+        min_side_px: an instance whose smaller side is shorter, in pixels of the map, is dropped; 0 keeps all
+            (the original's polygon mode does). Default 3.
+        max_detections: of more instances the best are kept; None (default) keeps all.
+        max_candidates: at most so many blobs of the map are looked at. Default 3000.
+        arc_length_ratio: outlines are simplified with this part of their length as the tolerance; 0 takes
+            every corner. Default 0.001, as for IC15.
+    """
+
+    size_divisor: int
+    threshold: float | int
+    binarize_threshold: float | int
+    unclip_ratio: float | int
+    shrink_ratio: float | int | None
+    polygon_mode: Literal["quad", "polygon"]
+    min_side_px: float | int
+    max_detections: int | None
+    max_candidates: int
+    arc_length_ratio: float | int | None
+
+
+class _TCMImageProcessing(TCMPostProcessing, BaseImageProcessor):
+    """What the two backends share. Defaults: the papers' TD500 sizes and normalisation."""
+
+    valid_kwargs = TCMImageProcessorKwargs
+    model_input_names = ["pixel_values"]
+
+    do_convert_rgb = True
+    do_resize = True
+    size = {"shortest_edge": 736, "longest_edge": 4068}
+    default_to_square = False
+    size_divisor = 32
+    # mmcv's default, which the papers' configs use. Parity: both backends here smooth when they shrink, mmcv
+    # does not.
+    resample = PILImageResampling.BILINEAR
+    do_rescale = True
+    do_normalize = True
+    image_mean = TCM_MEAN
+    image_std = TCM_STD
+
+    def __init__(self, **kwargs: Any):
+        if not type(self).__module__.startswith("transformers_modules"):
+            # What is saved here again must not point at code that is not beside it.
+            kwargs.pop("auto_map", None)
+        super().__init__(**kwargs)
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides: Any) -> Self:
+        """The sizes and decoding settings of a published or shipped model.
+
+        Args:
+            name: a name of `TCMConfig.from_preset` that has settings of its own.
+            **overrides: attributes that replace the preset's.
+
+        Raises:
+            ValueError: if there is no such preset.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"There is no preset {name!r}: choose from {sorted(PRESETS)}.")
+        return cls(**(PRESETS[name] | overrides))
+
+    def fetch_images(self, image_url_or_urls: Any) -> Any:
+        """Load paths, URLs, base64 text and bytes; PIL images, arrays and tensors pass through."""
+        if isinstance(image_url_or_urls, (list, tuple)):
+            return [self.fetch_images(image) for image in image_url_or_urls]
+        return image_url_or_urls if is_valid_image(image_url_or_urls) else load_rgb_image(image_url_or_urls)
+
+    def _prepare_images_structure(self, images: Any, expected_ndims: int = 3) -> list:
+        """A flat list of single images; unlike the stock one it takes `(H, W)` arrays and mixed lists."""
+        return list(_single_images(self.fetch_images(images)))
+
+    def process_image(
+        self,
+        image: Any,
+        do_convert_rgb: bool | None = None,
+        input_data_format: str | ChannelDimension | None = None,
+        **kwargs,
+    ) -> Any:
+        """One image in the format of the backend: `(3, H, W)`, upright, on the scale of 0..255."""
+        if do_convert_rgb:
+            image, input_data_format = self._rgb_pixels(image, input_data_format, **kwargs)
+        elif isinstance(image, (np.ndarray, torch.Tensor)):
+            input_data_format = _layout(image, input_data_format)
+            image = as_numpy(image) if isinstance(self, PilBackend) else image
+        return super().process_image(
+            image, do_convert_rgb=False, input_data_format=input_data_format, **kwargs
+        )
+
+    def _rgb_pixels(
+        self,
+        image: Any,
+        input_data_format: str | ChannelDimension | None,
+        image_mean: Sequence[float] | None = None,
+        do_rescale: bool | None = None,
+        **kwargs,
+    ) -> tuple[Any, ChannelDimension]:
+        if not isinstance(image, (np.ndarray, torch.Tensor)):
+            return np.array(load_rgb_image(image)), ChannelDimension.LAST
+        layout = _layout(image, input_data_format)
+        last = layout == ChannelDimension.LAST
+        is_float = "float" in str(image.dtype)
+        if is_float and do_rescale and 0 not in image.shape and image.max() <= 1:
+            logger.warning_once(
+                "A floating-point image with values in 0..1 came while `do_rescale` is on, which divides by "
+                "255. Pass `do_rescale=False`, or pixels in 0..255."
+            )
+        # Who gives one mean a channel has chosen the number of channels.
+        channels = len(image_mean) if isinstance(image_mean, Sequence) else 3
+        is_ready = image.ndim == 3 and image.shape[-1 if last else 0] == channels
+        if is_ready and image.dtype in (torch.uint8, torch.float32) and isinstance(self, TorchvisionBackend):
+            return image, layout  # it may live on a GPU
+        pixels = as_numpy(image)
+        pixels = pixels if is_ready else array_to_rgb(pixels, last)
+        pixels = pixels.astype(np.float32, copy=False) if is_float else to_8_bits(pixels)
+        layout = layout if is_ready else ChannelDimension.LAST
+        return np.require(pixels, requirements=["C", "W"]), layout  # torch takes no views from back to front
+
+    def _preprocess(
+        self,
+        images: list,
+        do_resize: bool,
+        size: SizeDict,
+        resample: Any,
+        size_divisor: int,
+        do_center_crop: bool | None,
+        do_pad: bool | None,
+        return_tensors: Any,
+        **kwargs,
+    ) -> BatchFeature:
+        if do_center_crop or do_pad:
+            raise ValueError(
+                "`do_center_crop` and `do_pad` must be off: after either of them the sizes of the images "
+                "alone no longer lead from the map back to the image. For one size of all images use "
+                '`size={"height": …, "width": …}`.'
+            )
+        if not images:
+            return BatchFeature({"pixel_values": []})
+        if do_resize:
+            images = [self._resized(image, size, resample, size_divisor) for image in images]
+        shapes = {tuple(image.shape) for image in images}
+        if return_tensors is not None and len(shapes) > 1:
+            raise ValueError(
+                f"Images of one batch must have one processed size: got {sorted(shapes)}. Process them one "
+                "by one, group them by `get_processed_size_hw`, or leave out `return_tensors` for a list."
+            )
+        return super()._preprocess(
+            images,
+            do_resize=False,
+            size=size,
+            resample=resample,
+            do_center_crop=False,
+            do_pad=False,
+            return_tensors=return_tensors,
+            **kwargs,
+        )
+
+    def _resized(self, image: Any, size: SizeDict, resample: Any, size_divisor: int) -> Any:
+        height, width = processed_size_hw(tuple(image.shape[-2:]), dict(size), size_divisor)
+        if tuple(image.shape[-2:]) == (height, width):
+            return image
+        exact = SizeDict(height=height, width=width)
+        return self.resize(image, exact, resample=resample)  # type: ignore[attr-defined]
+
+    def get_processed_size_hw(self, size_hw: tuple[int, int], size: dict | None = None) -> tuple[int, int]:
+        """Size that an image gets before the network sees it.
+
+        Args:
+            size_hw: (height, width) of the upright image in pixels.
+            size: bounds to use instead of the processor's own, see `processed_size_hw`.
+
+        Returns:
+            (height, width) in pixels, multiples of `size_divisor`.
+        """
+        return processed_size_hw(size_hw, self.size if size is None else size, self.size_divisor)
+
+    def get_shrink_factor(self, size_hw: tuple[int, int], size: dict | None = None) -> float:
+        """Scale of the letters after resizing: below 1 they become smaller. See `shrink_factor`."""
+        return shrink_factor(size_hw, self.size if size is None else size, self.size_divisor)
+
+    def load_rgb_image(self, image: Any, timeout: float | None = None) -> np.ndarray:
+        """Load an image from anything, upright: `(H, W, 3)` uint8 RGB. See `load_rgb_image` for its kinds."""
+        return np.array(load_rgb_image(image, timeout))
+
+    def plan_tiles(self, size_hw: tuple[int, int], tile: int | Literal["auto"] | None = None) -> list[Tile]:
+        """Tiles to process one by one, so that letters stay legible.
+
+        Args:
+            size_hw: (height, width) of the upright image in pixels.
+            tile: the side of a tile in pixels of the image; "auto" for the largest tiles whose letters keep
+                half of their size, and none if the whole image does so already; None for no tiles.
+
+        Returns:
+            `(x0, y0, x1, y1)` each, all of one size, overlapping by a sixth: the whole image where it needs
+            no tiles.
+        """
+        if tile is None or (tile == "auto" and self.get_shrink_factor(size_hw) >= _LEGIBLE_SCALE):
+            return [(0, 0, size_hw[1], size_hw[0])]
+        if tile == "auto":
+            tile = int(min(self.get_processed_size_hw((1000, 1000))) / _LEGIBLE_SCALE)
+        return plan_tiles(size_hw, (tile, tile), overlap_px=tile // 6)
+
+    def merge_tiles(
+        self, probability_maps: Sequence[torch.Tensor], tiles: Sequence[Tile], size_hw: tuple[int, int]
+    ) -> torch.Tensor:
+        """Join the probability maps of tiles to the map of the whole image, see `merge_tile_maps`.
+
+        Args:
+            probability_maps: one `(h, w)` per tile, all of one size, on any device.
+            tiles: as from `plan_tiles`.
+            size_hw: (height, width) of the upright image in pixels.
+
+        Returns:
+            `(H, W)` float32 on the CPU, at the scale of the tiles; ready for `post_process_text_detection`
+            with `target_sizes=[size_hw]`.
+        """
+        maps = [torch.as_tensor(one).detach().float().cpu().numpy() for one in probability_maps]
+        return torch.from_numpy(merge_tile_maps(maps, tiles, size_hw))
+
+
+class TCMImageProcessor(_TCMImageProcessing, TorchvisionBackend):  # type: ignore[misc]
+    """Prepares images for TCM text detectors and decodes their maps; resizes with torchvision.
+
+    Takes PIL images of any mode (turned upright by EXIF, transparency on white), numpy arrays and tensors
+    (RGB, RGBA or grey), paths, URLs, base64 text and bytes, alone or in lists. Keeps the aspect ratio up to
+    rounding to multiples of `size_divisor`. Settings beside the usual ones: `TCMImageProcessorKwargs`.
+
+    Example:
+        >>> from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
+        >>> processor = TCMImageProcessor(size={"shortest_edge": 736, "longest_edge": 1312})
+        >>> processor.get_processed_size_hw((720, 1280))
+        (736, 1312)
+    """
+
+
+class TCMImageProcessorPil(_TCMImageProcessing, PilBackend):  # type: ignore[misc]
+    """The same with Pillow instead of torchvision: pixels differ by at most one grey level."""
+
+
+def _single_images(images: Any) -> Iterable[Any]:
+    if isinstance(images, (list, tuple)):
+        for nested in images:
+            yield from _single_images(nested)
+    elif getattr(images, "ndim", 0) == 4:
+        yield from images
+    else:
+        yield images
+
+
+def _layout(image: np.ndarray | torch.Tensor, input_data_format: Any) -> ChannelDimension:
+    """Where the channels are: as told, or by our own rule (5.17 knows 1 and 3 channels only)."""
+    if input_data_format is None:
+        return ChannelDimension.LAST if has_channels_last(image) else ChannelDimension.FIRST
+    return ChannelDimension(input_data_format)
+
+
+__all__ = ["TCMImageProcessor", "TCMImageProcessorPil"]
