@@ -1,0 +1,53 @@
+"""tcm_hf: scene text detection with CLIP (TCM, FastTCM), the Hugging Face way.
+
+`import tcm_hf` registers the models with transformers' Auto classes and `pipeline("text-detection")`. The
+public names are imported when they are first used, so the import itself loads neither torch nor transformers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tcm_hf._version import __version__
+from tcm_hf.registration import register_lazily
+
+_PUBLIC = {
+    "AutoModelForTextDetection": "tcm_hf.registration",
+    "TCMConfig": "tcm_hf.modeling.configuration_tcm",
+    "TCMForTextDetection": "tcm_hf.modeling.modeling_tcm",
+    "TCMImageProcessor": "tcm_hf.processing.image_processing_tcm",
+    "TCMImageProcessorPil": "tcm_hf.processing.image_processing_tcm",
+    "TCMModel": "tcm_hf.modeling.modeling_tcm",
+    "TextDetectionMetric": "tcm_hf.evaluation.detection",
+    "TextDetectionPipeline": "tcm_hf.pipelines.text_detection",
+    "TextDetectionTrainer": "tcm_hf.training.trainer",
+    "TextDetectionTrainingArguments": "tcm_hf.training.arguments",
+    "default_checkpoint": "tcm_hf.registration",
+    "register": "tcm_hf.registration",
+    "save_with_code": "tcm_hf.hub",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+if TYPE_CHECKING:
+    from tcm_hf.evaluation.detection import TextDetectionMetric
+    from tcm_hf.hub import save_with_code
+    from tcm_hf.modeling.configuration_tcm import TCMConfig
+    from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel
+    from tcm_hf.pipelines.text_detection import TextDetectionPipeline
+    from tcm_hf.processing.image_processing_tcm import TCMImageProcessor, TCMImageProcessorPil
+    from tcm_hf.registration import AutoModelForTextDetection, default_checkpoint, register
+    from tcm_hf.training.arguments import TextDetectionTrainingArguments
+    from tcm_hf.training.trainer import TextDetectionTrainer
+
+
+def __getattr__(name: str):
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'tcm_hf' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+register_lazily()

@@ -1,0 +1,283 @@
+"""`pipeline("text-detection")`: a picture in, the texts' polygons in the picture's own pixels out."""
+
+# The base class types its flags as None and its four methods by names that every subclass changes.
+# mypy: disable-error-code="override,assignment"
+
+import math
+from collections.abc import Iterable, Iterator
+from types import GeneratorType
+from typing import Any, TypedDict, overload
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from transformers.pipelines.base import Pipeline
+from transformers.pipelines.pt_utils import KeyDataset
+from transformers.utils import logging
+
+from .reading_order import reading_order
+
+logger = logging.get_logger(__name__)
+
+_PREPROCESS_PARAMETERS = ("timeout", "tile")
+_POSTPROCESS_PARAMETERS = (
+    "threshold",
+    "binarize_threshold",
+    "unclip_ratio",
+    "polygon_mode",
+    "max_detections",
+    "sort",
+)
+# What `Pipeline` itself takes; named in the error for an unknown keyword only.
+_BASE_PARAMETERS = ("batch_size", "num_workers")
+
+
+class Box(TypedDict):
+    """Axis-parallel box around a polygon: whole pixels inside the image, `xmax` and `ymax` exclusive."""
+
+    xmin: int
+    ymin: int
+    xmax: int
+    ymax: int
+
+
+class TextDetection(TypedDict):
+    """One text found in an image, in pixels of the upright (EXIF-rotated) original; x right, y down."""
+
+    score: float
+    label: str
+    box: Box
+    polygon: list[list[float]]
+
+
+class TextDetectionPipeline(Pipeline):
+    """Finds the texts of an image with any `AutoModelForTextDetection`.
+
+    ```python
+    >>> import tcm_hf
+    >>> from transformers import pipeline
+
+    >>> detector = pipeline("text-detection")
+    >>> detector("street.jpg")
+    [{'score': 0.93, 'label': 'text', 'box': {'xmin': 22, ...}, 'polygon': [[22.0, 12.4], [216.8, 12.0],
+    ...]}] ```
+
+    Parameters given when the pipeline is made are the defaults of every call; see `__call__`.
+    """
+
+    _load_processor = False
+    _load_image_processor = True
+    _load_video_processor = False
+    _load_feature_extractor = False
+    _load_tokenizer = False
+
+    image_processor: Any
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._has_warned_of_shrinking = False
+        # Batch statistics of a model left in training mode would make results depend on `batch_size`.
+        if isinstance(self.model, torch.nn.Module):
+            self.model.eval()
+
+    def _sanitize_parameters(self, **kwargs: Any) -> tuple[dict, dict, dict]:
+        known = (*_PREPROCESS_PARAMETERS, *_POSTPROCESS_PARAMETERS)
+        unknown = sorted(set(kwargs) - set(known))
+        if unknown:
+            names = ", ".join(f"`{name}`" for name in unknown)
+            raise TypeError(
+                f"{type(self).__name__} got an unexpected keyword: {names}. "
+                f"It takes {', '.join(sorted((*known, *_BASE_PARAMETERS)))}."
+            )
+        _check_parameters(kwargs)
+        preprocess = {name: kwargs[name] for name in _PREPROCESS_PARAMETERS if name in kwargs}
+        postprocess = {name: kwargs[name] for name in _POSTPROCESS_PARAMETERS if name in kwargs}
+        return preprocess, {}, postprocess
+
+    @overload
+    def __call__(self, inputs: list | tuple, **kwargs: Any) -> list[list[TextDetection]]: ...
+
+    @overload
+    def __call__(self, inputs: Dataset | Iterator, **kwargs: Any) -> Iterator[list[TextDetection]]: ...
+
+    @overload
+    def __call__(self, inputs: Any, **kwargs: Any) -> list[TextDetection]: ...
+
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        """Find the texts of one image, of a list of images, or of a stream of images.
+
+        Args:
+            inputs: An image: a path, a URL, a base64 string or data URI, `Path`, `bytes`, a PIL image of any
+                mode, an RGB array (H, W, 3) uint8 or a tensor (3, H, W). EXIF orientation is honoured.
+                Or a list of such; or a generator, a `KeyDataset` or another dataset of such (or of rows
+                `{"image": …}`), which is consumed lazily.
+            kwargs: Any of these; `None` means the value stored with the image processor.
+
+                - `threshold`: smallest score of a text, in [0, 1].
+                - `binarize_threshold`: probability above which a pixel is text, in [0, 1].
+                - `unclip_ratio`: how far the shrunk text kernel is grown (DBNet, arXiv 1911.08947, D').
+                - `polygon_mode`: "quad" (four corners) or "polygon" (any number).
+                - `max_detections`: at most so many texts per image, best first.
+                - `sort`: "score" (best first, the default) or "reading" (lines from the top, left to right).
+                - `tile`: `None` (the whole image at once), "auto" (large photos are cut in overlapping tiles
+                  so that small text stays legible) or the side of a tile in pixels of the original.
+                - `timeout`: seconds to wait for a URL; `None` waits for ever.
+                - `batch_size`, `num_workers`: speed and memory only, results are the same.
+
+        Returns:
+            For one image a list of `TextDetection`, empty where no text was found. For a list, one such list
+            per image. For a stream, an iterator over them.
+
+        Raises:
+            TypeError: For an unknown keyword, or an input that is no image.
+            ValueError: For a value out of range, or an image that cannot be read.
+        """
+        self._has_warned_of_shrinking = False
+        inputs = _as_stock_inputs(inputs)
+        if isinstance(inputs, list | KeyDataset) and len(inputs) == 0:
+            # The stock pipeline would look at the first item, to recognise a chat. A typo is an error still.
+            self._sanitize_parameters(**{k: v for k, v in kwargs.items() if k not in _BASE_PARAMETERS})
+            return []
+        return super().__call__(inputs, **kwargs)
+
+    def preprocess(self, image: Any, timeout: float | None = None, tile: str | int | None = None) -> dict:
+        """Decode an image and make the model's input of it, or of its tiles.
+
+        Returns:
+            `{"images": [image]}` with `image` a dict of "pixel_values" (a (3, h, w) tensor per tile),
+            "boxes" (the tiles' (x0, y0, x1, y1) in original pixels) and "size_hw" of the original. A list,
+            because lists of unequal images pass through the stock collation while tensors do not.
+        """
+        if isinstance(image, dict) and "image" in image:
+            image = image["image"]
+        image_rgb = self.image_processor.load_rgb_image(image, timeout=timeout)
+        size_hw = image_rgb.shape[:2]
+        boxes = self.image_processor.plan_tiles(size_hw, tile)
+        if tile is None:
+            self._warn_if_shrunk(size_hw)
+        pixel_values = []
+        for x0, y0, x1, y1 in boxes:
+            features = self.image_processor(images=[image_rgb[y0:y1, x0:x1]], return_tensors="pt")
+            pixel_values.append(features["pixel_values"][0].to(self.dtype))
+        return {"images": [{"pixel_values": pixel_values, "boxes": boxes, "size_hw": size_hw}]}
+
+    def _warn_if_shrunk(self, size_hw: tuple[int, int]) -> None:
+        if self._has_warned_of_shrinking or len(self.image_processor.plan_tiles(size_hw, "auto")) == 1:
+            return
+        self._has_warned_of_shrinking = True
+        height, width = size_hw
+        processed_height, processed_width = self.image_processor.get_processed_size_hw(size_hw)
+        factor = 1 / self.image_processor.get_shrink_factor(size_hw)
+        logger.warning(
+            f"An image of {width}x{height} pixels is shrunk {factor:.1f} times, to {processed_width}x"
+            f'{processed_height}: small text becomes illegible. Pass tile="auto" to find it.'
+        )
+
+    def _forward(self, model_inputs: dict) -> dict:
+        # One image comes as it left `preprocess`; a batch comes as a list of those lists.
+        images = [item[0] if isinstance(item, list) else item for item in model_inputs["images"]]
+        # Never padded to a common size: the model attends to the whole image, padding would change the
+        # result.
+        places_by_shape: dict[torch.Size, list[tuple[int, int]]] = {}
+        for i, image in enumerate(images):
+            for j, pixel_values in enumerate(image["pixel_values"]):
+                places_by_shape.setdefault(pixel_values.shape, []).append((i, j))
+        maps: list[list] = [[None] * len(image["pixel_values"]) for image in images]
+        for places in places_by_shape.values():
+            # `batch_size` bounds the memory of tiles as well: never more at once than the images of this
+            # batch.
+            for start in range(0, len(places), len(images)):
+                chunk = places[start : start + len(images)]
+                batch = torch.stack([images[i]["pixel_values"][j] for i, j in chunk])  # (B, 3, h, w)
+                probability_maps = self.model(pixel_values=batch)["probability_map"]  # (B, h', w')
+                for (i, j), probability_map in zip(chunk, probability_maps, strict=True):
+                    maps[i][j] = probability_map
+        return {
+            "images": [
+                {"probability_maps": tile_maps, "boxes": image["boxes"], "size_hw": image["size_hw"]}
+                for tile_maps, image in zip(maps, images, strict=True)
+            ]
+        }
+
+    def postprocess(
+        self,
+        model_outputs: dict,
+        threshold: float | None = None,
+        binarize_threshold: float | None = None,
+        unclip_ratio: float | None = None,
+        polygon_mode: str | None = None,
+        max_detections: int | None = None,
+        sort: str | None = "score",
+    ) -> list[TextDetection]:
+        """Decode the maps of one image to a list of `TextDetection`."""
+        image = model_outputs["images"]
+        if isinstance(image, list):
+            image = image[0]
+        probability_map = self.image_processor.merge_tiles(
+            image["probability_maps"], image["boxes"], image["size_hw"]
+        )
+        (found,) = self.image_processor.post_process_text_detection(
+            {"probability_map": probability_map[None]},
+            threshold=threshold,
+            target_sizes=[image["size_hw"]],
+            polygon_mode=polygon_mode,
+            binarize_threshold=binarize_threshold,
+            unclip_ratio=unclip_ratio,
+            max_detections=max_detections,
+        )
+        boxes = found["boxes"].tolist()
+        order = reading_order(boxes) if sort == "reading" else range(len(boxes))
+        return [
+            {
+                "score": found["scores"][i].item(),
+                "label": "text",
+                "box": _whole_pixel_box(boxes[i]),
+                "polygon": found["polygons"][i].tolist(),
+            }
+            for i in order
+        ]
+
+
+def _as_stock_inputs(inputs: Any) -> Any:
+    """Turn tuples to lists and other iterables to generators, which the stock pipeline takes."""
+    if isinstance(inputs, tuple):
+        return list(inputs)
+    stock_or_image = (str, bytes, bytearray, dict, list, np.ndarray, torch.Tensor, GeneratorType, Dataset)
+    if isinstance(inputs, stock_or_image) or not isinstance(inputs, Iterable):
+        return inputs
+    return (image for image in inputs)
+
+
+def _whole_pixel_box(box_xyxy: list[float]) -> Box:
+    xmin, ymin, xmax, ymax = box_xyxy
+    return {
+        "xmin": math.floor(xmin),
+        "ymin": math.floor(ymin),
+        "xmax": math.ceil(xmax),
+        "ymax": math.ceil(ymax),
+    }
+
+
+def _check_parameters(parameters: dict[str, Any]) -> None:
+    """Raise `ValueError` for a value out of range before any image is read; `None` is always fine."""
+    for name in ("threshold", "binarize_threshold"):
+        value = parameters.get(name)
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"`{name}` must be a probability in [0, 1]: got {value}.")
+    unclip_ratio = parameters.get("unclip_ratio")
+    if unclip_ratio is not None and unclip_ratio < 0:
+        raise ValueError(f"`unclip_ratio` must not be negative: got {unclip_ratio}.")
+    max_detections = parameters.get("max_detections")
+    if max_detections is not None and max_detections < 1:
+        raise ValueError(f"`max_detections` must be at least 1: got {max_detections}.")
+    for name, choices in (("polygon_mode", ("quad", "polygon")), ("sort", ("score", "reading"))):
+        value = parameters.get(name)
+        if value is not None and value not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}: got {value!r}.")
+    tile = parameters.get("tile")
+    if (
+        tile is not None
+        and tile != "auto"
+        and (not isinstance(tile, int) or isinstance(tile, bool) or tile < 32)
+    ):
+        raise ValueError(f'`tile` must be None, "auto" or a side of at least 32 pixels: got {tile!r}.')
