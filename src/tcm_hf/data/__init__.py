@@ -1,0 +1,1 @@
+"""Annotated photos: records, corpora, targets, augmentation, generated pictures."""

@@ -1,0 +1,1 @@
+"""The text image generator: rendered scenes with exact word polygons and transcriptions."""

@@ -1,0 +1,1 @@
+"""Metrics: predictions and annotations in, precision, recall and hmean out."""
