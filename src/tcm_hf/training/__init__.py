@@ -1,0 +1,1 @@
+"""Training: arguments, parameter groups, data sets, collator, Trainer, evaluation while training."""

@@ -1,0 +1,92 @@
+"""Callbacks of a long training: one line a log on stderr, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+from transformers import TrainerCallback
+
+
+class LogLines(TrainerCallback):
+    """Writes losses, learning rate, speed and time left as one line on stderr, fit for log files."""
+
+    def __init__(self) -> None:
+        self._start: tuple[float, int] | None = None
+        self._evaluating = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock at the first step of this process."""
+        if self._start is None:
+            self._start = (time.perf_counter(), state.global_step)
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Write the line."""
+        if not state.is_world_process_zero or not logs:
+            return
+        parts = [f"step {state.global_step}/{state.max_steps}"]
+        if "loss" in logs:
+            parts += [_pair(name, value) for name, value in logs.items() if name.startswith("loss")]
+            parts.append(f"lr {logs.get('learning_rate', 0.0):.2e}")
+            parts += self._speed(args, state)
+        else:
+            parts += [
+                _pair(name, value) for name, value in logs.items() if name not in ("epoch", "total_flos")
+            ]
+        print("  ".join(parts), file=sys.stderr, flush=True)
+
+    def _speed(self, args: Any, state: Any) -> list[str]:
+        if self._start is None or state.global_step <= self._start[1]:
+            return []
+        seconds = (time.perf_counter() - self._start[0]) / (state.global_step - self._start[1])
+        images = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        left = timedelta(seconds=round(seconds * (state.max_steps - state.global_step)))
+        return [f"{images / seconds:.1f} images/s", f"left {left}"]
+
+
+class StopOnSignal(TrainerCallback):
+    """On Ctrl-C or SIGTERM: finish the step, write a checkpoint, stop. A second signal stops at once.
+
+    `stopped` tells whether that happened. Use it as a context manager around `trainer.train()`.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopOnSignal:
+        """Take the two signals over."""
+        self._previous = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give them back."""
+        self._give_back()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Save and stop when asked to."""
+        if self.stopped:
+            control.should_evaluate = False
+            control.should_save = True
+            control.should_training_stop = True
+
+    def _ask(self, *_: object) -> None:
+        print("Stopping after this step; a checkpoint is written first.", file=sys.stderr, flush=True)
+        self.stopped = True
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+
+def _pair(name: str, value: Any) -> str:
+    return f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
