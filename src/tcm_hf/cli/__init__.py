@@ -1,0 +1,1 @@
+"""The command line `tcm-hf`, one verb a file."""

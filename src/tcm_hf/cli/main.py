@@ -1,0 +1,68 @@
+"""The command `tcm-hf`: reads the arguments and hands over to one verb.
+
+Exit codes: 0 done, 2 a mistake of the user (one line on stderr), 3 done but for some inputs, 130 Ctrl-C.
+
+No verb file imports torch, transformers or numpy at its top: help, version and argument errors answer at
+once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from tcm_hf._version import __version__
+from tcm_hf.cli.detect import add_parser as add_detect_parser
+from tcm_hf.cli.detect import run as run_detect
+from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.evaluate import add_parser as add_evaluate_parser
+from tcm_hf.cli.evaluate import run as run_evaluate
+from tcm_hf.cli.synth import add_parser as add_synth_parser
+from tcm_hf.cli.synth import run as run_synth
+from tcm_hf.cli.train import add_parser as add_train_parser
+from tcm_hf.cli.train import run as run_train
+
+EXIT_USER_MISTAKE = 2
+EXIT_INTERRUPTED = 130
+# What a shell reports for a program that wrote to a closed pipe (128 + SIGPIPE).
+EXIT_CLOSED_PIPE = 141
+
+_RUN_BY_VERB = {"detect": run_detect, "synth": run_synth, "train": run_train, "evaluate": run_evaluate}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="tcm-hf", description="Find text in photos with CLIP-guided detectors (TCM, FastTCM)."
+    )
+    parser.add_argument("--version", action="version", version=f"tcm-hf {__version__}")
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    add_detect_parser(subparsers)
+    add_synth_parser(subparsers)
+    add_train_parser(subparsers)
+    add_evaluate_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The arguments without the program's name; `None` takes those of the process.
+
+    Returns:
+        The exit code. For help, version and argument errors argparse raises `SystemExit` itself (0, 0, 2).
+    """
+    arguments = build_parser().parse_args(argv)
+    try:
+        return _RUN_BY_VERB[arguments.verb](arguments)
+    except KeyboardInterrupt:
+        print("tcm-hf: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone. Python flushes stdout once more at exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLOSED_PIPE
+    except (CommandError, OSError) as error:
+        print(f"tcm-hf {arguments.verb}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_USER_MISTAKE

@@ -1,0 +1,134 @@
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tcm_hf.cli import formats
+
+MODEL = {"id": "fasttcm-dbnet-tiny", "dtype": "float32", "device": "cpu"}
+PARAMS = {"threshold": 0.3, "polygon_mode": "quad", "sort": "score", "tile": None}
+
+
+def instance(score, polygon):
+    xs, ys = zip(*polygon, strict=True)
+    box = {
+        "xmin": int(min(xs)),
+        "ymin": int(min(ys)),
+        "xmax": -int(-max(xs) // 1),
+        "ymax": -int(-max(ys) // 1),
+    }
+    return {"score": score, "label": "text", "box": box, "polygon": polygon}
+
+
+@pytest.fixture
+def records():
+    quad = instance(0.93, [[22.0, 12.4], [216.8, 12.0], [217.0, 76.6], [22.1, 77.0]])
+    pentagon = instance(0.5, [[0.0, 0.0], [10.0, 0.0], [12.5, 5.0], [10.0, 10.0], [0.0, 10.0]])
+    return [
+        formats.image_record(Path("trip/Straße.jpg"), (720, 1280), [quad, pentagon], MODEL, PARAMS),
+        formats.image_record(Path("empty.jpg"), (10, 20), [], MODEL, PARAMS),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("render", "parse"),
+    [
+        (formats.render_json_array, formats.parse_json_array),
+        (formats.render_json_lines, formats.parse_json_lines),
+        (formats.render_coco, formats.parse_coco),
+    ],
+)
+def test_files_for_many_images_are_read_back_equal(records, render, parse):
+    assert parse(render(records)) == records
+    assert parse(render([])) == []
+
+
+def test_half_a_last_line_does_not_count(records):
+    text = formats.render_json_lines(records)
+    assert formats.parse_json_lines(text[:-5]) == records[:1]
+
+
+def test_a_line_end_of_unicode_in_a_file_name_ends_no_record(records):
+    records[0]["source"]["path"] = "a\u2028b.jpg"
+    assert formats.parse_json_lines(formats.render_json_lines(records)) == records
+
+
+def test_one_record_is_one_line_of_utf8(records):
+    line = formats.render_json_line(records[0])
+    assert line.count("\n") == 1
+    assert "Straße" in line
+
+
+def test_coordinates_are_rounded_to_hundredths():
+    found = instance(1 / 3, [[1 / 3, 2 / 3], [9.0, 1.0], [9.0, 9.0]])
+    (rounded,) = formats.image_record(Path("a.jpg"), (10, 10), [found], MODEL, PARAMS)["instances"]
+    assert rounded["score"] == 0.333333
+    assert rounded["polygon"] == [[0.33, 0.67], [9.0, 1.0], [9.0, 9.0]]
+
+
+def test_icdar_lines_are_whole_pixels(records):
+    assert formats.render_icdar(records[0]) == "22,12,217,12,217,77,22,77\n0,0,10,0,12,5,10,10,0,10\n"
+    assert formats.render_icdar(records[1]) == ""
+
+
+def test_coco_has_boxes_areas_and_scores(records):
+    document = json.loads(formats.render_coco(records))
+    assert [image["id"] for image in document["images"]] == [1, 2]
+    pentagon = document["annotations"][1]
+    assert pentagon["bbox"] == [0, 0, 12.5, 10]
+    assert pentagon["area"] == pytest.approx(112.5)
+    assert pentagon["score"] == 0.5
+    assert {annotation["category_id"] for annotation in document["annotations"]} == {1}
+
+
+def test_labelme_shapes_are_polygons(records):
+    document = json.loads(formats.render_labelme(records[0]))
+    assert (document["imageWidth"], document["imageHeight"]) == (1280, 720)
+    assert [shape["shape_type"] for shape in document["shapes"]] == ["polygon", "polygon"]
+    assert document["shapes"][1]["points"] == records[0]["instances"][1]["polygon"]
+    assert Path(document["imagePath"]).is_absolute()
+
+
+def test_records_follow_the_schema_that_ships(records):
+    schema = json.loads(files("tcm_hf.cli").joinpath("schema/detection-1.json").read_text(encoding="utf-8"))
+    for record in records:
+        assert_follows(record, schema)
+    assert schema["$id"] == formats.SCHEMA
+    broken = {**records[0], "instances": [{"score": 2, "label": "text"}]}
+    with pytest.raises(AssertionError):
+        assert_follows(broken, schema)
+
+
+def assert_follows(value, schema, where="record"):
+    """The part of JSON Schema that ours uses, so that the tests need no package for it."""
+    kinds = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "null": type(None),
+    }
+    unknown = set(schema) - {
+        *("$schema", "$id", "title", "description", "type", "required", "properties", "const", "enum"),
+        *("items", "minItems", "maxItems", "minimum", "maximum"),
+    }
+    assert not unknown, unknown
+    if "type" in schema:
+        names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        assert any(isinstance(value, kinds[name]) for name in names), f"{where}: {value!r} is no {names}"
+    if "const" in schema:
+        assert value == schema["const"], where
+    if "enum" in schema:
+        assert value in schema["enum"], where
+    if isinstance(value, int | float):
+        assert schema.get("minimum", value) <= value <= schema.get("maximum", value), where
+    if isinstance(value, list):
+        assert schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)), where
+        for index, item in enumerate(value):
+            assert_follows(item, schema.get("items", {}), f"{where}[{index}]")
+    if isinstance(value, dict):
+        assert set(schema.get("required", ())) <= set(value), f"{where}: {set(value)}"
+        for name, item in value.items():
+            assert_follows(item, schema.get("properties", {}).get(name, {}), f"{where}.{name}")

@@ -1,0 +1,129 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.main import build_parser, main
+from tcm_hf.cli.train import run
+
+
+def arguments(*words):
+    return build_parser().parse_args(["train", "detector", "--output", "out", *map(str, words)])
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Four small photos with a bright bar each."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rows = []
+    for number in range(1, 5):
+        image = np.full((70, 110, 3), 40, np.uint8)
+        x0, y0 = 10 + 5 * number, 20
+        image[y0 : y0 + 25, x0 : x0 + 60] = 220
+        Image.fromarray(image).save(folder / f"img_{number}.png")
+        polygon = [[x0, y0], [x0 + 60, y0], [x0 + 60, y0 + 25], [x0, y0 + 25]]
+        rows.append(
+            {"file_name": f"img_{number}.png", "polygons": [polygon], "texts": ["bar"], "ignore": [False]}
+        )
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param([], "give --train FOLDER", id="nothing to train on"),
+        pytest.param(["--train", "nowhere"], "metadata.jsonl", id="no such folder"),
+        pytest.param(
+            ["--train", "a", "b", "--weights", "1"], "one number a corpus: got 1 for 2", id="weights"
+        ),
+        pytest.param(
+            ["--train", "a", "--synth", "9", "--weights", "1"], "got 1 for 2", id="weights with synth"
+        ),
+        pytest.param(["--train", "a", "--weights", "-1"], "0 or positive", id="a weight below 0"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(words, message):
+    with pytest.raises(CommandError, match=message) as caught:
+        run(arguments(*words))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_range_without_files_is_a_mistake_before_anything_starts(corpus):
+    with pytest.raises(CommandError, match="No file of"):
+        run(arguments("--train", f"{corpus}:100-200"))
+
+
+@pytest.mark.parametrize(
+    "words", [["--crop", "100"], ["--steps", "0"], ["--model", "a", "--preset", "b"], ["--batch-size", "x"]]
+)
+def test_a_wrong_number_ends_with_code_2(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        arguments(*words)
+    assert caught.value.code == 2
+    assert words[0] in capsys.readouterr().err
+
+
+def test_help_and_argument_errors_import_no_torch():
+    code = (
+        "import sys, tcm_hf.cli.train; from tcm_hf.cli.main import build_parser; build_parser();"
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules or 'numpy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_command_trains_resumes_and_leaves_a_detector(corpus, tmp_path, capsys):
+    output = tmp_path / "out"
+    words = (
+        f"train detector --train {corpus}:1-3 --validation {corpus}:4-4 --output {output} --device cpu"
+        f" --cache {tmp_path / 'cache'} --batch-size 2 --crop 64 --size 32 64 --workers 0"
+        " --eval-steps 2 --log-steps 1 --calibration-images 1"
+    ).split()
+    assert main([*words, "--steps", "2"]) == 0
+    assert main([*words, "--steps", "3"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [str(output), str(output)]
+    assert "step 3/3" in captured.err
+    assert captured.err.count("step 1/") == 1  # the second run went on from step 2
+    assert "Other steps than before: 3, was 2." in captured.err
+    assert f"Going on from step 2 of 3 in {output}." in captured.err
+    assert main([*words, "--steps", "3"]) == 0
+    captured = capsys.readouterr()
+    assert "nothing is trained" in captured.err
+    assert "loss_probability" not in captured.err
+    assert main([*words, "--steps", "4", "--crop", "96"]) == 2
+    assert "(crop 64, now 96). Give another --output." in capsys.readouterr().err
+    report = json.loads((output / "training_report.json").read_text())
+    assert (report["steps"], report["validation"]["num_images"]) == (3, 1)
+    settings = json.loads((output / "preprocessor_config.json").read_text())
+    assert settings["threshold"] == report["decoding"]["threshold"]
+    assert settings["size"] == {"shortest_edge": 32, "longest_edge": 64}
+    config = json.loads((output / "config.json").read_text())
+    assert config["text_embedding_cached"]
+    fit = f"train decoding --model {output} --photos {corpus}:1-1 --size 64 96"
+    assert main(fit.split()) == 0
+    chosen = json.loads(capsys.readouterr().out)
+    settings = json.loads((output / "preprocessor_config.json").read_text())
+    for name in {"threshold", "binarize_threshold", "unclip_ratio", "shrink_ratio"} & set(chosen):
+        assert settings.get(name) == chosen[name]
+    assert settings["size"] == {"shortest_edge": 64, "longest_edge": 96}
+
+
+@pytest.mark.parametrize("start", [["--preset", "no-such"], ["--model", "src"]])
+def test_a_wrong_start_is_a_mistake_before_pictures_are_rendered(start, tmp_path, monkeypatch):
+    (tmp_path / "src").mkdir()  # a folder, but no checkpoint
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tcm_hf.cli.train.run_synth", lambda args: pytest.fail("rendered"))
+    with pytest.raises(CommandError, match=start[1]):
+        run(arguments("--synth", 9, "--cache", tmp_path, *start))
+
+
+def test_fitting_the_decoding_of_nothing_is_a_mistake(corpus):
+    args = build_parser().parse_args(["train", "decoding", "--model", "nowhere", "--photos", str(corpus)])
+    with pytest.raises(CommandError, match="nowhere"):
+        run(args)
