@@ -1,0 +1,69 @@
+"""What the benchmarks share: timing that survives a busy machine, and markdown tables."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def medians_ms(
+    functions: Mapping[str, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, float]:
+    """Median milliseconds of each function, after one warm-up; they take turns, so noise hits all alike.
+
+    Args:
+        functions: name -> what to time.
+        repeats: timed runs of each.
+        clock: CPU time of the process by default, which other programs disturb little; `time.perf_counter`
+            for what runs on several threads.
+    """
+    for function in functions.values():
+        function()
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            began = clock()
+            function()
+            seconds[name].append(clock() - began)
+    return {name: 1000 * statistics.median(values) for name, values in seconds.items()}
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A markdown table on stdout; numbers are aligned right, floats get about three significant digits."""
+    numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
+    print(f"| {' | '.join(columns)} |")
+    print(f"|{'|'.join('--:' if right else '--' for right in numeric)}|")
+    for row in rows:
+        print(f"| {' | '.join(map(_cell, row))} |")
+
+
+def _cell(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def machine() -> str:
+    """Processor, cores that this process may use, Python version: the head of a report."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.is_file() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{model or platform.machine()}, {cores} core(s), Python {platform.python_version()}"
+
+
+def timing_inputs() -> dict[str, np.ndarray] | None:
+    """The map and the polygons that the published program was timed on, where ../shared has them."""
+    path = REPOSITORY.parent / "shared" / "golden" / "T_timing_inputs.npz"
+    if not path.is_file():
+        return None
+    with np.load(path) as arrays:
+        return dict(arrays)
