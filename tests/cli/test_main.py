@@ -102,3 +102,17 @@ def test_a_bug_is_not_hidden(monkeypatch):
     monkeypatch.setitem(main_module._RUN_BY_VERB, "detect", fail)
     with pytest.raises(ZeroDivisionError):
         main(["detect", "photo.jpg"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["detect", "--treshold", "0.5", "x.jpg"], ["dance"], ["train", "detector", "--steps", "0"]],
+)
+def test_a_wrong_argument_ends_with_one_line_and_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "error:" in err and "--help" in err

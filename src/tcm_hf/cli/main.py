@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from tcm_hf._version import __version__
+from tcm_hf.cli.arguments import OneLineParser
 from tcm_hf.cli.detect import add_parser as add_detect_parser
 from tcm_hf.cli.detect import run as run_detect
 from tcm_hf.cli.errors import CommandError
@@ -32,7 +33,7 @@ _RUN_BY_VERB = {"detect": run_detect, "synth": run_synth, "train": run_train, "e
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="tcm-hf", description="Find text in photos with CLIP-guided detectors (TCM, FastTCM)."
     )
     parser.add_argument("--version", action="version", version=f"tcm-hf {__version__}")
