@@ -8,10 +8,11 @@ the rest in shared/golden beside the repository, and a test that needs an absent
 
 The rule for weights, by state-dict name; `rng = default_rng(crc32(name))`, `z = rng.standard_normal(shape)`;
 first match wins: integers 0; running_var U(0.5, 1.5); running_mean 0.1 z; gamma, vis_gamma and scalars
-0.5 + 0.1 z; token_embedding.weight, positional_embedding, class_embedding, contexts, meta_query 0.5 z; 1-d
-weight 1 + 0.1 z; other 1-d 0.1 z; the rest z / sqrt(prod(shape[1:])), times 4 for q_proj and k_proj weights
-(else attention is uniform), and for 4-d weights whose shape[1] > 16 leaves a remainder k of 1 or 2 by 16 the
-last k input channels times 200 (convolutions that read the score map, lost among 2048 channels otherwise).
+0.5 + 0.1 z; token_embedding.weight, positional_embedding, class_embedding, contexts, meta_query, pos_queries
+0.5 z; 1-d weight 1 + 0.1 z; other 1-d 0.1 z; the rest z / sqrt(prod(shape[1:])), times 4 for q_proj and
+k_proj weights (else attention is uniform), and for 4-d weights whose shape[1] > 16 leaves a remainder k of 1
+or 2 by 16 the last k input channels times 200 (convolutions that read the score map, lost among 2048 channels
+otherwise).
 """
 
 import gzip
@@ -23,7 +24,7 @@ import numpy as np
 import pytest
 
 FOLDERS = (Path(__file__).parent / "golden", Path(__file__).parents[2] / "shared" / "golden")
-EMBEDDINGS = {"positional_embedding", "class_embedding", "contexts", "meta_query"}
+EMBEDDINGS = {"positional_embedding", "class_embedding", "contexts", "meta_query", "pos_queries"}
 
 
 def load(case: str) -> tuple[dict, dict[str, np.ndarray]]:

@@ -27,6 +27,18 @@ def eager_attention_forward(
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
+def attend_alone(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """Attention of one query a row: (B, 1, D) over keys and values (B, heads, M, head_dim) -> (B, 1, D).
+
+    PyTorch's own CPU kernel is made for many queries; one takes it up to ten times as long in bfloat16.
+    """
+    heads = query.reshape(-1, 1, keys.shape[-1]) * scaling
+    weights = torch.bmm(heads, keys.flatten(0, 1).transpose(1, 2)).softmax(dim=-1)
+    return torch.bmm(weights, values.flatten(0, 1)).reshape(query.shape)
+
+
 class MultiHeadAttention(nn.Module):
     """Attention of a query sequence over a memory sequence.
 
@@ -36,6 +48,7 @@ class MultiHeadAttention(nn.Module):
         num_heads: heads; must divide `hidden_size`.
         output_size: width of the result; `hidden_size` if None.
         qkv_bias: biases of the three input projections (CLIP's pooling has them, the prompt decoders do not).
+        dropout: dropout of the attention weights in training.
     """
 
     def __init__(
@@ -45,6 +58,7 @@ class MultiHeadAttention(nn.Module):
         num_heads: int,
         output_size: int | None = None,
         qkv_bias: bool = False,
+        dropout: float = 0.0,
     ):
         super().__init__()
         if hidden_size % num_heads:
@@ -56,6 +70,7 @@ class MultiHeadAttention(nn.Module):
         self.head_dim = hidden_size // num_heads
         self.scaling = self.head_dim**-0.5
         self.is_causal = False
+        self.dropout = dropout
         self.q_proj = nn.Linear(hidden_size, hidden_size, bias=qkv_bias)
         self.k_proj = nn.Linear(hidden_size, hidden_size, bias=qkv_bias)
         self.v_proj = nn.Linear(hidden_size, hidden_size, bias=qkv_bias)
@@ -64,18 +79,45 @@ class MultiHeadAttention(nn.Module):
     def _heads(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
 
-    def forward(self, query: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        """(B, N, hidden_size), (B, M, hidden_size) -> (B, N, output_size)."""
+    def keys_values(self, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, M, hidden_size) -> keys and values, each (B, heads, M, head_dim), for `attend`."""
+        return self._heads(self.k_proj(memory)), self._heads(self.v_proj(memory))
+
+    def attend(
+        self,
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Attention over projected keys and values.
+
+        Args:
+            query: (B, N, hidden_size).
+            keys: (B, heads, M, head_dim).
+            values: (B, heads, M, head_dim).
+            mask: added to the logits, -inf where a query must not look; broadcasts to (B, heads, N, M).
+
+        Returns:
+            (B, N, output_size).
+        """
+        query = self.q_proj(query)
+        if query.shape[1] == 1 and mask is None and not self.training and query.device.type == "cpu":
+            return self.out_proj(attend_alone(query, keys, values, self.scaling))
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
         hidden, _ = attend(
             self,
-            self._heads(self.q_proj(query)),
-            self._heads(self.k_proj(memory)),
-            self._heads(self.v_proj(memory)),
-            None,
+            self._heads(query),
+            keys,
+            values,
+            mask,
             scaling=self.scaling,
-            dropout=0.0,
+            dropout=self.dropout if self.training else 0.0,
         )
         return self.out_proj(hidden.flatten(2))
+
+    def forward(self, query: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        """(B, N, hidden_size), (B, M, hidden_size) -> (B, N, output_size)."""
+        return self.attend(query, *self.keys_values(memory))

@@ -4,65 +4,24 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from huggingface_hub.dataclasses import strict
-from huggingface_hub.errors import StrictDataclassError
 from transformers import CLIPTextConfig, configuration_utils
 from transformers.backbone_utils import BackboneConfigMixin
 from transformers.configuration_utils import PreTrainedConfig
 
+from .configuration_parts import (
+    PartConfig,
+    PresetsMixin,
+    choose_part,
+    json_value,
+    refuse_unknown,
+    strict_part,
+)
 from .presets_tcm import PRESETS
 
 PREDEFINED_PROMPT_TOKEN_IDS = [
     49406, 518, 34099, 539, 1346, 22702, 856, 268, 6448, 4160, 1264, 3515, 269, 49407
 ]  # fmt: skip
 """CLIP's token ids of "the pixels of many arbitrary-shape text instances.", the released class prompt."""
-
-
-TRANSFORMERS_KEYS = {
-    "_attn_implementation", "_attn_implementation_internal", "_auto_class", "_commit_hash",
-    "_experts_implementation", "_experts_implementation_internal", "_name_or_path", "_out_features",
-    "_out_indices", "attn_implementation", "auto_map", "custom_pipelines", "dtype", "experts_implementation",
-    "label2id", "model_type", "name_or_path", "num_labels", "output_attentions", "per_layer_config",
-    "quantization_config", "return_dict", "stage_names", "tie_last_hidden_states", "tie_word_embeddings",
-    "torch_dtype", "transformers_version", "transformers_weights", "use_cache",
-}  # fmt: skip
-"""Keywords that transformers itself writes into configs; any other unknown keyword is a typo."""
-
-
-def _own_fields(config_class: type[PreTrainedConfig]) -> list[str]:
-    return sorted(set(config_class.__dataclass_fields__) - set(PreTrainedConfig.__dataclass_fields__))
-
-
-def _refuse_unknown(config_class: type[PreTrainedConfig], names) -> None:
-    known = set(config_class.__dataclass_fields__) | TRANSFORMERS_KEYS
-    if unknown := sorted(set(names) - known):
-        raise ValueError(
-            f"{config_class.__name__} got unknown keywords {unknown}: it knows {_own_fields(config_class)}."
-        )
-
-
-def _json_value(value):
-    """A copy of a keyword argument as config.json gives it back: lists for tuples, at any depth."""
-    if isinstance(value, dict):
-        return {name: _json_value(item) for name, item in value.items()}
-    return [_json_value(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-@strict
-class PartConfig(PreTrainedConfig):
-    """A part of [`TCMConfig`]: refuses unknown keywords, and writes its own fields alone into config.json."""
-
-    def __post_init__(self, **kwargs):
-        kwargs.pop("model_type", None)  # of the class, not of the instance
-        _refuse_unknown(type(self), kwargs)
-        super().__post_init__(**kwargs)
-
-    def to_dict(self) -> dict:
-        """The part's own fields with its `model_type`; whoever nests it drops `transformers_version`."""
-        everything = super().to_dict()
-        return {
-            name: everything[name]
-            for name in (*_own_fields(type(self)), "model_type", "transformers_version")
-        }
 
 
 @strict
@@ -112,7 +71,7 @@ class TimmTowerConfig(PartConfig):
     grid_size: int = 20
 
     def __post_init__(self, **kwargs):
-        self.trunk_options = {name: _json_value(option) for name, option in self.trunk_options.items()}
+        self.trunk_options = {name: json_value(option) for name, option in self.trunk_options.items()}
         super().__post_init__(**kwargs)
 
 
@@ -179,28 +138,6 @@ PARTS = {
 """The sub-configs with their default classes: transformers hands a kernel or a dtype down to them."""
 
 
-def _build_part(value, kind: str, choices: dict[str, type[PreTrainedConfig]], field_name: str):
-    """Turns the dict of a chosen part into its config; `kind` names the key that chooses."""
-    if isinstance(value, tuple(choices.values())):
-        return value
-    if not isinstance(value, dict):
-        names = [choice.__name__ for choice in choices.values()]
-        raise ValueError(f"`{field_name}` must be a dict or one of {names}: got {value!r}.")
-    chosen = value.get(kind, next(iter(choices)))
-    if chosen not in choices:
-        raise ValueError(f"`{field_name}.{kind}` must be one of {sorted(choices)}: got {chosen!r}.")
-    return _strict_part(choices[chosen], value, field_name)
-
-
-def _strict_part(config_class: type[PreTrainedConfig], value: dict, field_name: str):
-    """Builds a sub-config; its errors say which part of the model is meant."""
-    try:
-        _refuse_unknown(config_class, value)
-        return config_class(**{key: item for key, item in value.items() if key != "model_type"})
-    except (ValueError, StrictDataclassError) as error:
-        raise ValueError(f"`{field_name}`: {error}") from error
-
-
 # A part is given as a dict or a config, and is a config (or None) after `__post_init__`.
 if TYPE_CHECKING:
     Part = Any
@@ -211,7 +148,7 @@ else:
 
 
 @strict
-class TCMConfig(BackboneConfigMixin, PreTrainedConfig):
+class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
     r"""Configuration of [`TCMModel`] and [`TCMForTextDetection`].
 
     Every row of the paper's ablation table is a combination of parts: leave `prompt_token_ids` out (no
@@ -251,6 +188,7 @@ class TCMConfig(BackboneConfigMixin, PreTrainedConfig):
     """
 
     model_type = "tcm"
+    presets = PRESETS
     keys_to_ignore_at_inference = ["loss_dict", "hidden_states", "attentions"]
     # All are built in __post_init__.
     if hasattr(PreTrainedConfig, "sub_configs_defaults"):  # transformers >= 5.20
@@ -282,13 +220,13 @@ class TCMConfig(BackboneConfigMixin, PreTrainedConfig):
     id2label: dict[int, str] | dict[str, str] | None = None
 
     def __post_init__(self, **kwargs):
-        self.image_tower_config = _build_part(
+        self.image_tower_config = choose_part(
             self.image_tower_config, "tower_type", TOWER_CONFIGS, "image_tower_config"
         )
-        self.head_config = _build_part(self.head_config, "head_type", HEAD_CONFIGS, "head_config")
+        self.head_config = choose_part(self.head_config, "head_type", HEAD_CONFIGS, "head_config")
         for name in ("visual_prompt_config", "text_refiner_config"):
             if isinstance(value := getattr(self, name), dict):
-                setattr(self, name, _strict_part(PromptDecoderConfig, value, name))
+                setattr(self, name, strict_part(PromptDecoderConfig, value, name))
         self.text_tower_config = self._build_text_tower_config(self.text_tower_config)
         self.stage_names = ["stage1", "stage2", "stage3", "stage4"]
         out_features, out_indices = kwargs.pop("out_features", None), kwargs.pop("out_indices", None)
@@ -307,7 +245,7 @@ class TCMConfig(BackboneConfigMixin, PreTrainedConfig):
         self.id2label = {0: "text"} if self.id2label is None else self.id2label
         if self.label2id is None:
             self.label2id = {label: int(index) for index, label in self.id2label.items()}
-        _refuse_unknown(type(self), kwargs)
+        refuse_unknown(type(self), kwargs)
         super().__post_init__(**kwargs)
 
     def _build_text_tower_config(self, value) -> CLIPTextConfig | None:
@@ -323,27 +261,7 @@ class TCMConfig(BackboneConfigMixin, PreTrainedConfig):
             "max_position_embeddings": 77,
             "projection_dim": self.image_tower_config.embed_dim,
         }
-        return _strict_part(CLIPTextConfig, defaults | (value or {}), "text_tower_config")
-
-    @classmethod
-    def from_preset(cls, name: str, **overrides) -> "TCMConfig":
-        """The settings of a published or shipped model.
-
-        Args:
-            name: one of `TCMConfig.preset_names()`.
-            **overrides: fields that replace the preset's.
-
-        Raises:
-            ValueError: if there is no such preset.
-        """
-        if name not in PRESETS:
-            raise ValueError(f"There is no preset {name!r}: choose from {cls.preset_names()}.")
-        return cls(**(PRESETS[name] | overrides))
-
-    @staticmethod
-    def preset_names() -> list[str]:
-        """Names that `from_preset` takes."""
-        return sorted(PRESETS)
+        return strict_part(CLIPTextConfig, defaults | (value or {}), "text_tower_config")
 
     @property
     def num_classes(self) -> int:

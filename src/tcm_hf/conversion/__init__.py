@@ -1,0 +1,1 @@
+"""Published checkpoints and CLIP weights become models of this package."""

@@ -1,0 +1,103 @@
+"""What the configurations share: presets, and strict sub-configs whose errors say which part is meant."""
+
+from typing import Any, ClassVar, Self
+
+from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError
+from transformers.configuration_utils import PreTrainedConfig
+
+TRANSFORMERS_KEYS = {
+    "_attn_implementation", "_attn_implementation_internal", "_auto_class", "_commit_hash",
+    "_experts_implementation", "_experts_implementation_internal", "_name_or_path", "_out_features",
+    "_out_indices", "attn_implementation", "auto_map", "custom_pipelines", "dtype", "experts_implementation",
+    "label2id", "model_type", "name_or_path", "num_labels", "output_attentions", "per_layer_config",
+    "quantization_config", "return_dict", "stage_names", "tie_last_hidden_states", "tie_word_embeddings",
+    "torch_dtype", "transformers_version", "transformers_weights", "use_cache",
+}  # fmt: skip
+"""Keywords that transformers itself writes into configs; any other unknown keyword is a typo."""
+
+
+def own_fields(config_class: type[PreTrainedConfig]) -> list[str]:
+    """Names of the fields that a config class adds to transformers'."""
+    return sorted(set(config_class.__dataclass_fields__) - set(PreTrainedConfig.__dataclass_fields__))
+
+
+def refuse_unknown(config_class: type[PreTrainedConfig], names) -> None:
+    """Raises ValueError for keywords that are neither fields of the class nor transformers' own."""
+    known = set(config_class.__dataclass_fields__) | TRANSFORMERS_KEYS
+    if unknown := sorted(set(names) - known):
+        raise ValueError(
+            f"{config_class.__name__} got unknown keywords {unknown}: it knows {own_fields(config_class)}."
+        )
+
+
+def json_value(value):
+    """A copy of a keyword argument as config.json gives it back: lists for tuples, at any depth."""
+    if isinstance(value, dict):
+        return {name: json_value(item) for name, item in value.items()}
+    return [json_value(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def strict_part(config_class: type[PreTrainedConfig], value: dict, field_name: str):
+    """Builds a sub-config; its errors say which part of the model is meant."""
+    try:
+        refuse_unknown(config_class, value)
+        return config_class(**{key: item for key, item in value.items() if key != "model_type"})
+    except (ValueError, StrictDataclassError) as error:
+        raise ValueError(f"`{field_name}`: {error}") from error
+
+
+def choose_part(value, kind: str, choices: dict[str, type[PreTrainedConfig]], field_name: str):
+    """Turns the dict of a chosen part into its config; `kind` names the key that chooses."""
+    if isinstance(value, tuple(choices.values())):
+        return value
+    if not isinstance(value, dict):
+        names = [choice.__name__ for choice in choices.values()]
+        raise ValueError(f"`{field_name}` must be a dict or one of {names}: got {value!r}.")
+    chosen = value.get(kind, next(iter(choices)))
+    if chosen not in choices:
+        raise ValueError(f"`{field_name}.{kind}` must be one of {sorted(choices)}: got {chosen!r}.")
+    return strict_part(choices[chosen], value, field_name)
+
+
+class PresetsMixin:
+    """Gives a config `from_preset`: the settings of published and shipped models, by name, in `presets`."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides) -> Self:
+        """The settings of a published or shipped model.
+
+        Args:
+            name: one of `preset_names()`.
+            **overrides: fields that replace the preset's.
+
+        Raises:
+            ValueError: if there is no such preset.
+        """
+        if name not in cls.presets:
+            raise ValueError(f"There is no preset {name!r}: choose from {cls.preset_names()}.")
+        return cls(**(cls.presets[name] | overrides))
+
+    @classmethod
+    def preset_names(cls) -> list[str]:
+        """Names that `from_preset` takes."""
+        return sorted(cls.presets)
+
+
+@strict
+class PartConfig(PreTrainedConfig):
+    """A part of a config: refuses unknown keywords, and writes its own fields alone into config.json."""
+
+    def __post_init__(self, **kwargs):
+        kwargs.pop("model_type", None)  # of the class, not of the instance
+        refuse_unknown(type(self), kwargs)
+        super().__post_init__(**kwargs)
+
+    def to_dict(self) -> dict:
+        """The part's own fields with its `model_type`; whoever nests it drops `transformers_version`."""
+        everything = super().to_dict()
+        return {
+            name: everything[name] for name in (*own_fields(type(self)), "model_type", "transformers_version")
+        }
