@@ -12,6 +12,12 @@ import tcm_hf
 SOURCE = Path(tcm_hf.__file__).parent
 PUBLIC_NAMES = {
     "AutoModelForTextDetection",
+    "CLIP4STRConfig",
+    "CLIP4STRForTextRecognition",
+    "CLIP4STRImageProcessor",
+    "CLIP4STRImageProcessorPil",
+    "CLIP4STRProcessor",
+    "CharacterTokenizer",
     "TCMConfig",
     "TCMForTextDetection",
     "TCMImageProcessor",
@@ -21,8 +27,15 @@ PUBLIC_NAMES = {
     "TextDetectionPipeline",
     "TextDetectionTrainer",
     "TextDetectionTrainingArguments",
+    "TextRecognitionMetric",
+    "TextRecognitionPipeline",
+    "TextRecognitionTrainer",
+    "TextRecognitionTrainingArguments",
+    "TextSpottingMetric",
+    "TextSpottingPipeline",
     "__version__",
     "default_checkpoint",
+    "from_clip",
     "register",
     "save_with_code",
 }
@@ -62,7 +75,7 @@ def test_documented_arguments_are_the_arguments(path):
             assert documented == arguments_of(node), f"{path}:{node.lineno} {node.name}"
 
 
-@pytest.mark.parametrize("name", ["default_checkpoint", "register", "save_with_code"])
+@pytest.mark.parametrize("name", ["default_checkpoint", "from_clip", "register", "save_with_code"])
 def test_a_public_function_documents_its_arguments(name):
     tree = ast.parse(inspect.getsource(getattr(tcm_hf, name)))
     assert documented_arguments(tree.body[0]) == arguments_of(tree.body[0])

@@ -15,6 +15,7 @@ import pytest
 
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tiny import tiny_model
+from tiny_recognizer import tiny_processor, tiny_recognizer
 
 ORDERS = [
     "import tcm_hf; from transformers import AutoModel",
@@ -45,11 +46,18 @@ RUNNER = """
         assert type(thing).__module__.startswith("tcm_hf."), type(thing)
         return type(thing).__name__
 
-    folder = sys.argv[1]
+    folder, words = sys.argv[1:3]
     config = transformers.AutoConfig.from_pretrained(folder)
     load = transformers.AutoImageProcessor.from_pretrained
     processors = {backend: load(folder, backend=backend) for backend in ("torchvision", "pil")}
-    targeted = PIPELINE_REGISTRY.check_task("text-detection")[1]
+    reading = transformers.AutoProcessor.from_pretrained(words)
+    tasks = ("text-detection", "text-recognition", "text-spotting")
+
+    def pipeline_of(task):
+        targeted = PIPELINE_REGISTRY.check_task(task)[1]
+        assert PIPELINE_REGISTRY.get_supported_tasks().count(task) == 1, task
+        return targeted["impl"].__module__ + "." + targeted["impl"].__name__
+
     found = {
         "AutoConfig": name(config),
         "AutoModel": name(transformers.AutoModel.from_pretrained(folder)),
@@ -59,20 +67,29 @@ RUNNER = """
         "AutoBackbone": name(transformers.AutoBackbone.from_config(config)),
         "torchvision": name(processors["torchvision"]),
         "pil": name(processors["pil"]),
-        "registrations": PIPELINE_REGISTRY.get_supported_tasks().count("text-detection"),
-        "pipeline": targeted["impl"].__module__ + "." + targeted["impl"].__name__,
+        "pipelines": [pipeline_of(task) for task in tasks],
         "for_model": name(transformers.AutoConfig.for_model("tcm", method="baseline")),
+        "words/AutoConfig": name(transformers.AutoConfig.from_pretrained(words)),
+        "words/AutoModel": name(transformers.AutoModel.from_pretrained(words)),
+        "words/AutoModelForTextRecognition": name(
+            transformers.AutoModelForTextRecognition.from_pretrained(words)
+        ),
+        "words/AutoTokenizer": name(transformers.AutoTokenizer.from_pretrained(words)),
+        "words/AutoImageProcessor": name(transformers.AutoImageProcessor.from_pretrained(words)),
+        "words/pil": name(transformers.AutoImageProcessor.from_pretrained(words, backend="pil")),
+        "words/AutoProcessor": name(reading),
+        "words/caption_tokenizer": name(reading.caption_tokenizer),
     }
     '''
 
     def run(order):
-        names = {"sys": sys, "tcm_hf_options": json.loads(sys.argv[3])}
+        names = {"sys": sys, "tcm_hf_options": json.loads(sys.argv[4])}
         exec(order, names)
         exec(CHECK, names)
         return names["found"]
 
     results = {}
-    for order in json.loads(sys.argv[2]):
+    for order in json.loads(sys.argv[3]):
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
@@ -92,6 +109,11 @@ RUNNER = """
         print(json.dumps([order + "/stderr", talk]), flush=True)
 """
 
+PIPELINES = {
+    "text-detection": "TextDetectionPipeline",
+    "text-recognition": "TextRecognitionPipeline",
+    "text-spotting": "TextSpottingPipeline",
+}
 EXPECTED = {
     "AutoConfig": "TCMConfig",
     "AutoModel": "TCMForTextDetection",
@@ -101,9 +123,20 @@ EXPECTED = {
     "AutoBackbone": "TCMModel",
     "torchvision": "TCMImageProcessor",
     "pil": "TCMImageProcessorPil",
-    "registrations": 1,
-    "pipeline": "tcm_hf.pipelines.text_detection.TextDetectionPipeline",
+    "pipelines": [
+        "tcm_hf.pipelines.text_detection.TextDetectionPipeline",
+        "tcm_hf.pipelines.text_recognition.TextRecognitionPipeline",
+        "tcm_hf.pipelines.text_spotting.TextSpottingPipeline",
+    ],
     "for_model": "TCMConfig",
+    "words/AutoConfig": "CLIP4STRConfig",
+    "words/AutoModel": "CLIP4STRForTextRecognition",
+    "words/AutoModelForTextRecognition": "CLIP4STRForTextRecognition",
+    "words/AutoTokenizer": "CharacterTokenizer",
+    "words/AutoImageProcessor": "CLIP4STRImageProcessor",
+    "words/pil": "CLIP4STRImageProcessorPil",
+    "words/AutoProcessor": "CLIP4STRProcessor",
+    "words/caption_tokenizer": "CaptionBPETokenizer",
 }
 
 
@@ -114,10 +147,21 @@ def results(tmp_path_factory):
     model = tiny_model("baseline")
     model.save_pretrained(folder)
     TCMImageProcessor().save_pretrained(folder)
+    words = tmp_path_factory.mktemp("words")
+    tiny_recognizer().save_pretrained(words)
+    tiny_processor().save_pretrained(words)
     options = model.config.to_diff_dict()
     options.pop("architectures")
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(RUNNER), str(folder), json.dumps(ORDERS), json.dumps(options)],
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(RUNNER),
+            folder,
+            words,
+            json.dumps(ORDERS),
+            json.dumps(options),
+        ],
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -147,8 +191,18 @@ def test_the_pipeline_keeps_no_entry_that_saving_would_write_into_the_config():
     import tcm_hf
 
     pipelines = import_module("transformers.pipelines")
-    assert "text-detection" in pipelines.PIPELINE_REGISTRY.supported_tasks
-    assert not hasattr(tcm_hf.TextDetectionPipeline, "_registered_impl")
+    for task, name in PIPELINES.items():
+        assert task in pipelines.PIPELINE_REGISTRY.supported_tasks
+        assert not hasattr(getattr(tcm_hf, name), "_registered_impl")
+
+
+def test_every_task_has_a_checkpoint_of_the_package():
+    import tcm_hf
+
+    assert tcm_hf.default_checkpoint() == tcm_hf.default_checkpoint("text-spotting")
+    assert tcm_hf.default_checkpoint("text-recognition").name == "clip4str-tiny"
+    with pytest.raises(ValueError, match="text-spotting"):
+        tcm_hf.default_checkpoint("text-generation")
 
 
 def test_an_unknown_name_is_an_attribute_error():

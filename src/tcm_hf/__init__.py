@@ -1,7 +1,8 @@
-"""tcm_hf: scene text detection with CLIP (TCM, FastTCM), the Hugging Face way.
+"""tcm_hf: scene text detection, recognition and spotting with CLIP, the Hugging Face way.
 
-`import tcm_hf` registers the models with transformers' Auto classes and `pipeline("text-detection")`. The
-public names are imported when they are first used, so the import itself loads neither torch nor transformers.
+`import tcm_hf` registers the models (TCM, FastTCM, CLIP4STR) with transformers' Auto classes, and
+`pipeline("text-detection")`, `pipeline("text-recognition")` and `pipeline("text-spotting")`. The public names
+are imported when they are first used, so the import itself loads neither torch nor transformers.
 """
 
 from importlib import import_module
@@ -12,6 +13,12 @@ from tcm_hf.registration import register_lazily
 
 _PUBLIC = {
     "AutoModelForTextDetection": "tcm_hf.registration",
+    "CLIP4STRConfig": "tcm_hf.modeling.configuration_clip4str",
+    "CLIP4STRForTextRecognition": "tcm_hf.modeling.modeling_clip4str",
+    "CLIP4STRImageProcessor": "tcm_hf.processing.image_processing_clip4str",
+    "CLIP4STRImageProcessorPil": "tcm_hf.processing.image_processing_clip4str",
+    "CLIP4STRProcessor": "tcm_hf.processing.processing_clip4str",
+    "CharacterTokenizer": "tcm_hf.processing.tokenization_clip4str",
     "TCMConfig": "tcm_hf.modeling.configuration_tcm",
     "TCMForTextDetection": "tcm_hf.modeling.modeling_tcm",
     "TCMImageProcessor": "tcm_hf.processing.image_processing_tcm",
@@ -21,7 +28,14 @@ _PUBLIC = {
     "TextDetectionPipeline": "tcm_hf.pipelines.text_detection",
     "TextDetectionTrainer": "tcm_hf.training.trainer",
     "TextDetectionTrainingArguments": "tcm_hf.training.arguments",
+    "TextRecognitionMetric": "tcm_hf.evaluation.recognition",
+    "TextRecognitionPipeline": "tcm_hf.pipelines.text_recognition",
+    "TextRecognitionTrainer": "tcm_hf.training.recognition_trainer",
+    "TextRecognitionTrainingArguments": "tcm_hf.training.recognition_arguments",
+    "TextSpottingMetric": "tcm_hf.evaluation.spotting",
+    "TextSpottingPipeline": "tcm_hf.pipelines.text_spotting",
     "default_checkpoint": "tcm_hf.registration",
+    "from_clip": "tcm_hf.conversion.from_clip",
     "register": "tcm_hf.registration",
     "save_with_code": "tcm_hf.hub",
 }
@@ -29,14 +43,26 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
+    from tcm_hf.conversion.from_clip import from_clip
     from tcm_hf.evaluation.detection import TextDetectionMetric
+    from tcm_hf.evaluation.recognition import TextRecognitionMetric
+    from tcm_hf.evaluation.spotting import TextSpottingMetric
     from tcm_hf.hub import save_with_code
+    from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
     from tcm_hf.modeling.configuration_tcm import TCMConfig
+    from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
     from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel
     from tcm_hf.pipelines.text_detection import TextDetectionPipeline
+    from tcm_hf.pipelines.text_recognition import TextRecognitionPipeline
+    from tcm_hf.pipelines.text_spotting import TextSpottingPipeline
+    from tcm_hf.processing.image_processing_clip4str import CLIP4STRImageProcessor, CLIP4STRImageProcessorPil
     from tcm_hf.processing.image_processing_tcm import TCMImageProcessor, TCMImageProcessorPil
+    from tcm_hf.processing.processing_clip4str import CLIP4STRProcessor
+    from tcm_hf.processing.tokenization_clip4str import CharacterTokenizer
     from tcm_hf.registration import AutoModelForTextDetection, default_checkpoint, register
     from tcm_hf.training.arguments import TextDetectionTrainingArguments
+    from tcm_hf.training.recognition_arguments import TextRecognitionTrainingArguments
+    from tcm_hf.training.recognition_trainer import TextRecognitionTrainer
     from tcm_hf.training.trainer import TextDetectionTrainer
 
 

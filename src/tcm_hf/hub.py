@@ -6,43 +6,47 @@
 import inspect
 import json
 import shutil
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from huggingface_hub import HfApi
 from transformers import Pipeline, PreTrainedModel
 from transformers.dynamic_module_utils import get_relative_import_files
-from transformers.image_processing_utils import BaseImageProcessor
-from transformers.utils import CONFIG_NAME, IMAGE_PROCESSOR_NAME
+from transformers.utils import CONFIG_NAME, IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
 from tcm_hf._version import __version__
+from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMPreTrainedModel
+from tcm_hf.pipelines.recognizer_folder import RECOGNIZER_FOLDER
 from tcm_hf.pipelines.text_detection import TextDetectionPipeline
+from tcm_hf.pipelines.text_recognition import TextRecognitionPipeline
+from tcm_hf.pipelines.text_spotting import TextSpottingPipeline
+from tcm_hf.processing.image_processing_clip4str import CLIP4STRImageProcessor, CLIP4STRImageProcessorPil
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor, TCMImageProcessorPil
+from tcm_hf.processing.processing_clip4str import CLIP4STRProcessor
+from tcm_hf.processing.tokenization_clip4str import CharacterTokenizer
 
-TASK = "text-detection"
+TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 
 CARD = """---
 library_name: transformers
-pipeline_tag: object-detection
+pipeline_tag: {kind.hub_task}
 tags:
-- text-detection
-- scene-text-detection
-- ocr
-- tcm
+{tags}
 ---
 
 # {title}
 
-A scene text detector in the format of Transformers, written by tcm_hf {version}.
+{kind.what} in the format of Transformers, written by tcm_hf {version}.
 
 ```python
 # pip install tcm_hf
 import tcm_hf
 from transformers import pipeline
 
-detector = pipeline("text-detection", model="{title}")
-print(detector("street.jpg"))
+{kind.name} = pipeline("{task}", model="{title}")
+print({kind.name}("{kind.picture}"))
 ```
 
 The code lies beside the weights, so it also runs without tcm_hf:
@@ -51,59 +55,92 @@ The code lies beside the weights, so it also runs without tcm_hf:
 # pip install transformers torch torchvision timm opencv-python-headless pyclipper shapely
 from transformers import pipeline
 
-detector = pipeline("text-detection", model="{title}", trust_remote_code=True)
+{kind.name} = pipeline("{task}", model="{title}", trust_remote_code=True)
 ```
 """
+
+
+class _Kind(NamedTuple):
+    """What the card of a task says; `hub_task` is the nearest one that the Hub knows."""
+
+    pipeline_class: type
+    hub_task: str
+    what: str
+    name: str
+    picture: str
+    tags: tuple[str, ...]
+
+
+KINDS = {
+    "text-detection": _Kind(
+        TextDetectionPipeline,
+        "object-detection",
+        "A scene text detector",
+        "detector",
+        "street.jpg",
+        ("text-detection", "scene-text-detection", "ocr", "tcm"),
+    ),
+    "text-recognition": _Kind(
+        TextRecognitionPipeline,
+        "image-to-text",
+        "A recognizer of words in photos",
+        "recognizer",
+        "word.png",
+        ("text-recognition", "scene-text-recognition", "ocr", "clip4str"),
+    ),
+    "text-spotting": _Kind(
+        TextSpottingPipeline,
+        "object-detection",
+        "A scene text detector and a recognizer",
+        "reader",
+        "street.jpg",
+        ("text-spotting", "text-detection", "scene-text-recognition", "ocr", "tcm", "clip4str"),
+    ),
+}
 
 
 def save_with_code(
     model_or_pipeline: PreTrainedModel | Pipeline,
     save_directory: str | Path,
-    image_processor: BaseImageProcessor | None = None,
+    processor: Any = None,
     repo_id: str | None = None,
     private: bool | None = None,
     token: str | bool | None = None,
+    image_processor: Any = None,
 ) -> Path:
     """Save a model with the code that it needs, and push it if a repository is named.
 
-    The folder loads with `trust_remote_code=True` where tcm_hf is not installed: `AutoConfig`,
-    `AutoModel`, `AutoModelForObjectDetection`, `AutoImageProcessor` (both backends) and
-    `pipeline("text-detection")`. After `import tcm_hf` it loads without the flag and runs the installed
-    code.
+    The folder loads with `trust_remote_code=True` where tcm_hf is not installed: `AutoConfig`, `AutoModel`
+    and `AutoImageProcessor` (both backends); a detector as `AutoModelForObjectDetection`; a recognizer as
+    `AutoModelForTextRecognition` with `AutoProcessor` and `AutoTokenizer`; and the pipelines. After
+    `import tcm_hf` it loads without the flag and runs the installed code.
 
     Args:
-        model_or_pipeline: a model of tcm_hf, or a `TextDetectionPipeline`.
+        model_or_pipeline: a model of tcm_hf, or one of its pipelines. The recognizer of a
+            `TextSpottingPipeline` goes into the folder "recognizer" inside, with its own code.
         save_directory: folder to write; made if it does not exist. A README.md in it is kept.
-        image_processor: saved with the model; `None` takes the pipeline's. Without one the folder has no
-            pipeline.
+        processor: saved with the model: a `TCMImageProcessor` or a `CLIP4STRProcessor`; `None` takes the
+            pipeline's. Without one the folder has no pipeline.
         repo_id: repository on the Hub, made if it does not exist; `None` pushes nothing.
         private: whether a new repository is private; `None` leaves it to the account's setting.
         token: access token for the Hub; `None` takes the stored one.
+        image_processor: the former name of `processor`.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: if the model or the image processor is not one of tcm_hf's.
+        ValueError: if the model or the processor is not one of tcm_hf's, or they do not fit together.
     """
-    model: Any = model_or_pipeline
-    if isinstance(model_or_pipeline, Pipeline):
-        model = model_or_pipeline.model
-        image_processor = model_or_pipeline.image_processor if image_processor is None else image_processor
-    _check_classes(model, image_processor)
-    folder = Path(save_directory)
-    model.save_pretrained(folder)
-    _add_to_json(folder / CONFIG_NAME, _config_entries(model, with_pipeline=image_processor is not None))
-    classes: list[type] = [type(model)]
     if image_processor is not None:
-        image_processor.save_pretrained(folder)
-        backends = {"torchvision": _reference(TCMImageProcessor), "pil": _reference(TCMImageProcessorPil)}
-        _add_to_json(folder / IMAGE_PROCESSOR_NAME, {"auto_map": {"AutoImageProcessor": backends}})
-        classes += [TCMImageProcessor, TextDetectionPipeline]
-    for file in _code_files(classes):
-        shutil.copyfile(file, folder / file.name)
+        warnings.warn("`image_processor` is called `processor` now.", FutureWarning, stacklevel=2)
+        processor = image_processor if processor is None else processor
+    folder = Path(save_directory)
+    task = _save(model_or_pipeline, folder, processor)
     if not (folder / "README.md").exists():
-        card = CARD.format(title=repo_id or folder.name, version=__version__)
+        kind, title = KINDS[task], repo_id or folder.name
+        tags = "\n".join(f"- {tag}" for tag in kind.tags)
+        card = CARD.format(kind=kind, tags=tags, task=task, title=title, version=__version__)
         (folder / "README.md").write_text(card, encoding="utf-8")
     if repo_id is not None:
         api = HfApi(token=token)
@@ -114,31 +151,96 @@ def save_with_code(
     return folder
 
 
-def _check_classes(model: Any, image_processor: Any) -> None:
-    if not isinstance(model, TCMPreTrainedModel):
+def _save(model_or_pipeline: Any, folder: Path, processor: Any) -> str:
+    """Write everything but the card; returns the task that the card is about."""
+    model = model_or_pipeline
+    if isinstance(model_or_pipeline, Pipeline):
+        model = model_or_pipeline.model
+        if processor is None:
+            processor = model_or_pipeline.processor or model_or_pipeline.image_processor
+    if isinstance(model, CLIP4STRForTextRecognition):
+        task = "text-recognition"
+        classes = _save_recognizer(model, processor, folder)
+    elif isinstance(model, TCMPreTrainedModel):
+        task = "text-detection"
+        classes = _save_detector(model, processor, folder)
+    else:
         raise ValueError(
             "Expected a model of tcm_hf or its pipeline: got "
             f"{type(model).__module__}.{type(model).__name__}. Load it after `import tcm_hf`, so that it has "
             "the installed class."
         )
-    if image_processor is not None and not isinstance(
-        image_processor, TCMImageProcessor | TCMImageProcessorPil
-    ):
+    has_head = isinstance(model, TCMForTextDetection | CLIP4STRForTextRecognition)
+    tasks = [task] if has_head and processor is not None else []
+    if isinstance(model_or_pipeline, TextSpottingPipeline):
+        task = "text-spotting"
+        tasks.append(task)
+        _save(model_or_pipeline.recognizer, folder / RECOGNIZER_FOLDER, None)
+    if tasks:
+        _add_to_json(folder / CONFIG_NAME, {"custom_pipelines": {task: _pipeline(task) for task in tasks}})
+    for file in _code_files([*classes, *(KINDS[task].pipeline_class for task in tasks)]):
+        shutil.copyfile(file, folder / file.name)
+    return task
+
+
+def _save_detector(model: TCMPreTrainedModel, processor: Any, folder: Path) -> list[type]:
+    """Write a detector and its processor; returns the classes that they need."""
+    if processor is not None and not isinstance(processor, TCMImageProcessor | TCMImageProcessorPil):
         raise ValueError(
-            f"`image_processor` must be a TCMImageProcessor: got {type(image_processor).__name__}."
+            f"`processor` of a detector must be a TCMImageProcessor: got {type(processor).__name__}."
         )
+    model.save_pretrained(folder)
+    auto_map = _auto_map(
+        model, "AutoModelForObjectDetection" if isinstance(model, TCMForTextDetection) else ""
+    )
+    _add_to_json(folder / CONFIG_NAME, {"auto_map": auto_map})
+    if processor is None:
+        return [type(model)]
+    processor.save_pretrained(folder)
+    backends = {"torchvision": _reference(TCMImageProcessor), "pil": _reference(TCMImageProcessorPil)}
+    _add_to_json(folder / IMAGE_PROCESSOR_NAME, {"auto_map": {"AutoImageProcessor": backends}})
+    return [type(model), TCMImageProcessor]
 
 
-def _config_entries(model: TCMPreTrainedModel, with_pipeline: bool) -> dict:
-    auto_map = {"AutoConfig": _reference(type(model.config)), "AutoModel": _reference(type(model))}
-    if not isinstance(model, TCMForTextDetection):
-        return {"auto_map": auto_map}
-    auto_map["AutoModelForObjectDetection"] = _reference(type(model))
-    if not with_pipeline:
-        return {"auto_map": auto_map}
+def _save_recognizer(model: CLIP4STRForTextRecognition, processor: Any, folder: Path) -> list[type]:
+    """Write a recognizer and its processor; returns the classes that they need."""
+    if processor is not None and not isinstance(processor, CLIP4STRProcessor):
+        raise ValueError(
+            f"`processor` of a recognizer must be a CLIP4STRProcessor: got {type(processor).__name__}."
+        )
+    model.save_pretrained(folder)
+    auto_map = _auto_map(model, "AutoModelForTextRecognition")
+    _add_to_json(folder / CONFIG_NAME, {"auto_map": auto_map})
+    if processor is None:
+        return [type(model)]
+    processor.save_pretrained(folder)
+    backends = {
+        "torchvision": _reference(CLIP4STRImageProcessor),
+        "pil": _reference(CLIP4STRImageProcessorPil),
+    }
+    settings = json.loads((folder / PROCESSOR_NAME).read_text(encoding="utf-8"))
+    images = settings["image_processor"] | {"auto_map": {"AutoImageProcessor": backends}}
+    whole = {"AutoProcessor": _reference(CLIP4STRProcessor)}
+    _add_to_json(folder / PROCESSOR_NAME, {"auto_map": whole, "image_processor": images})
+    slow_and_fast = [_reference(CharacterTokenizer), None]
+    _add_to_json(folder / TOKENIZER_CONFIG_NAME, {"auto_map": {"AutoTokenizer": slow_and_fast}})
+    return [type(model), CLIP4STRProcessor]
+
+
+def _auto_map(model: PreTrainedModel, auto_class: str) -> dict[str, str]:
+    """Which class of the repository the Auto classes take; `auto_class` is the one of the task, if any."""
+    names = filter(None, ["AutoModel", auto_class])
+    return {"AutoConfig": _reference(type(model.config))} | dict.fromkeys(names, _reference(type(model)))
+
+
+def _pipeline(task: str) -> dict[str, Any]:
     # "pt" names classes of transformers itself: our own Auto class would not be found there.
-    task = {"impl": _reference(TextDetectionPipeline), "pt": ["AutoModel"], "default": {}, "type": "image"}
-    return {"auto_map": auto_map, "custom_pipelines": {TASK: task}}
+    return {
+        "impl": _reference(KINDS[task].pipeline_class),
+        "pt": ["AutoModel"],
+        "default": {},
+        "type": "image",
+    }
 
 
 def _reference(cls: type) -> str:

@@ -1,14 +1,11 @@
 """A folder of `save_with_code` in a process without tcm_hf, and the same folder after `import tcm_hf`."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-import textwrap
 
 import pytest
 import torch
+from fresh_process import run
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -90,24 +87,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(script, folder, tmp_path):
-    """A script in a fresh process that sees neither this checkout's path variables nor a terminal."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HF_"))
-    }
-    environment |= {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
-    result = subprocess.run(
-        [sys.executable, "-I", "-c", textwrap.dedent(script), str(folder), str(tmp_path / "again")],
-        cwd=tmp_path,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return result
-
-
 def test_folder_holds_the_weights_and_the_closed_set_of_code(folder):
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "model.safetensors", "preprocessor_config.json", "README.md"} <= names
@@ -156,6 +135,11 @@ def test_models_and_processors_of_others_are_refused(tmp_path):
     with pytest.raises(ValueError, match="a model of tcm_hf"):
         save_with_code(other, tmp_path)
     with pytest.raises(ValueError, match="TCMImageProcessor"):
+        save_with_code(tiny_model(), tmp_path, processor=object())
+    with (
+        pytest.warns(FutureWarning, match="`processor`"),
+        pytest.raises(ValueError, match="TCMImageProcessor"),
+    ):
         save_with_code(tiny_model(), tmp_path, image_processor=object())
 
 

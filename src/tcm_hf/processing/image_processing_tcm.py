@@ -1,23 +1,20 @@
 """Image processor of TCM text detectors: pictures -> `pixel_values`. The way back: post_processing_tcm.py."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Sequence
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from transformers.image_processing_backends import PilBackend, TorchvisionBackend
-from transformers.image_processing_utils import BaseImageProcessor, BatchFeature
-from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict, is_valid_image
+from transformers.image_processing_utils import BatchFeature
+from transformers.image_utils import PILImageResampling, SizeDict
 from transformers.processing_utils import ImagesKwargs
-from transformers.utils import logging
 
-from .image_loading import array_to_rgb, as_numpy, has_channels_last, load_rgb_image, to_8_bits
+from .any_pictures import AnyPictureProcessing
 from .image_sizes import processed_size_hw, shrink_factor
 from .post_processing_tcm import TCMPostProcessing
 from .presets_image_processing import PRESETS
 from .tiling import Tile, merge_tile_maps, plan_tiles
-
-logger = logging.get_logger(__name__)
+from .word_crops import WordCropping
 
 # What the papers' released configs normalise with (RGB, there on the scale of 0..255): the mean is neither
 # CLIP's nor ImageNet's, the deviation is ImageNet's.
@@ -58,9 +55,10 @@ class TCMImageProcessorKwargs(ImagesKwargs, total=False):
     arc_length_ratio: float | int | None
 
 
-class _TCMImageProcessing(TCMPostProcessing, BaseImageProcessor):
+class _TCMImageProcessing(TCMPostProcessing, WordCropping, AnyPictureProcessing):
     """What the two backends share. Defaults: the papers' TD500 sizes and normalisation."""
 
+    presets = PRESETS
     valid_kwargs = TCMImageProcessorKwargs
     model_input_names = ["pixel_values"]
 
@@ -76,83 +74,6 @@ class _TCMImageProcessing(TCMPostProcessing, BaseImageProcessor):
     do_normalize = True
     image_mean = TCM_MEAN
     image_std = TCM_STD
-
-    def __init__(self, **kwargs: Any):
-        if not type(self).__module__.startswith("transformers_modules"):
-            # What is saved here again must not point at code that is not beside it.
-            kwargs.pop("auto_map", None)
-        super().__init__(**kwargs)
-
-    @classmethod
-    def from_preset(cls, name: str, **overrides: Any) -> Self:
-        """The sizes and decoding settings of a published or shipped model.
-
-        Args:
-            name: a name of `TCMConfig.from_preset` that has settings of its own.
-            **overrides: attributes that replace the preset's.
-
-        Raises:
-            ValueError: if there is no such preset.
-        """
-        if name not in PRESETS:
-            raise ValueError(f"There is no preset {name!r}: choose from {sorted(PRESETS)}.")
-        return cls(**(PRESETS[name] | overrides))
-
-    def fetch_images(self, image_url_or_urls: Any) -> Any:
-        """Load paths, URLs, base64 text and bytes; PIL images, arrays and tensors pass through."""
-        if isinstance(image_url_or_urls, (list, tuple)):
-            return [self.fetch_images(image) for image in image_url_or_urls]
-        return image_url_or_urls if is_valid_image(image_url_or_urls) else load_rgb_image(image_url_or_urls)
-
-    def _prepare_images_structure(self, images: Any, expected_ndims: int = 3) -> list:
-        """A flat list of single images; unlike the stock one it takes `(H, W)` arrays and mixed lists."""
-        return list(_single_images(self.fetch_images(images)))
-
-    def process_image(
-        self,
-        image: Any,
-        do_convert_rgb: bool | None = None,
-        input_data_format: str | ChannelDimension | None = None,
-        **kwargs,
-    ) -> Any:
-        """One image in the format of the backend: `(3, H, W)`, upright, on the scale of 0..255."""
-        if do_convert_rgb:
-            image, input_data_format = self._rgb_pixels(image, input_data_format, **kwargs)
-        elif isinstance(image, (np.ndarray, torch.Tensor)):
-            input_data_format = _layout(image, input_data_format)
-            image = as_numpy(image) if isinstance(self, PilBackend) else image
-        return super().process_image(
-            image, do_convert_rgb=False, input_data_format=input_data_format, **kwargs
-        )
-
-    def _rgb_pixels(
-        self,
-        image: Any,
-        input_data_format: str | ChannelDimension | None,
-        image_mean: Sequence[float] | None = None,
-        do_rescale: bool | None = None,
-        **kwargs,
-    ) -> tuple[Any, ChannelDimension]:
-        if not isinstance(image, (np.ndarray, torch.Tensor)):
-            return np.array(load_rgb_image(image)), ChannelDimension.LAST
-        layout = _layout(image, input_data_format)
-        last = layout == ChannelDimension.LAST
-        is_float = "float" in str(image.dtype)
-        if is_float and do_rescale and 0 not in image.shape and image.max() <= 1:
-            logger.warning_once(
-                "A floating-point image with values in 0..1 came while `do_rescale` is on, which divides by "
-                "255. Pass `do_rescale=False`, or pixels in 0..255."
-            )
-        # Who gives one mean a channel has chosen the number of channels.
-        channels = len(image_mean) if isinstance(image_mean, Sequence) else 3
-        is_ready = image.ndim == 3 and image.shape[-1 if last else 0] == channels
-        if is_ready and image.dtype in (torch.uint8, torch.float32) and isinstance(self, TorchvisionBackend):
-            return image, layout  # it may live on a GPU
-        pixels = as_numpy(image)
-        pixels = pixels if is_ready else array_to_rgb(pixels, last)
-        pixels = pixels.astype(np.float32, copy=False) if is_float else to_8_bits(pixels)
-        layout = layout if is_ready else ChannelDimension.LAST
-        return np.require(pixels, requirements=["C", "W"]), layout  # torch takes no views from back to front
 
     def _preprocess(
         self,
@@ -216,10 +137,6 @@ class _TCMImageProcessing(TCMPostProcessing, BaseImageProcessor):
         """Scale of the letters after resizing: below 1 they become smaller. See `shrink_factor`."""
         return shrink_factor(size_hw, self.size if size is None else size, self.size_divisor)
 
-    def load_rgb_image(self, image: Any, timeout: float | None = None) -> np.ndarray:
-        """Load an image from anything, upright: `(H, W, 3)` uint8 RGB. See `load_rgb_image` for its kinds."""
-        return np.array(load_rgb_image(image, timeout))
-
     def plan_tiles(self, size_hw: tuple[int, int], tile: int | Literal["auto"] | None = None) -> list[Tile]:
         """Tiles to process one by one, so that letters stay legible.
 
@@ -273,23 +190,6 @@ class TCMImageProcessor(_TCMImageProcessing, TorchvisionBackend):  # type: ignor
 
 class TCMImageProcessorPil(_TCMImageProcessing, PilBackend):  # type: ignore[misc]
     """The same with Pillow instead of torchvision: pixels differ by at most one grey level."""
-
-
-def _single_images(images: Any) -> Iterable[Any]:
-    if isinstance(images, (list, tuple)):
-        for nested in images:
-            yield from _single_images(nested)
-    elif getattr(images, "ndim", 0) == 4:
-        yield from images
-    else:
-        yield images
-
-
-def _layout(image: np.ndarray | torch.Tensor, input_data_format: Any) -> ChannelDimension:
-    """Where the channels are: as told, or by our own rule (5.17 knows 1 and 3 channels only)."""
-    if input_data_format is None:
-        return ChannelDimension.LAST if has_channels_last(image) else ChannelDimension.FIRST
-    return ChannelDimension(input_data_format)
 
 
 __all__ = ["TCMImageProcessor", "TCMImageProcessorPil"]
