@@ -1,0 +1,109 @@
+"""README.md of converted models: where they come from and what was done; nothing that was not measured."""
+
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from tcm_hf._version import __version__
+from tcm_hf.conversion.clip_sources import ClipSource
+from tcm_hf.conversion.key_report import KeyReport
+from tcm_hf.conversion.safe_loading import Checkpoint
+
+CARD = """---
+library_name: transformers
+pipeline_tag: {pipeline_tag}
+tags:
+- {task}
+- ocr
+- {model_type}
+---
+
+# {title}
+
+{origin}
+
+| | |
+|--|--|
+{rows}
+
+```python
+import tcm_hf
+from transformers import pipeline
+
+{example}
+```
+
+All tensors, and the output for a seeded image, were compared before and after saving. No accuracy was
+measured.
+
+## Licence
+
+The weights keep the licence of their source. A file of weights does not tell it: look it up before you
+share them.
+"""
+
+PUBLISHED = "A published CLIP4STR checkpoint (arXiv 2305.14014) in the format of Transformers."
+START = (
+    "A starting point for training: the towers are CLIP's, everything else has fresh random weights. It "
+    "neither finds nor reads text yet."
+)
+NORMALIZATIONS = {
+    "clip": "normalised with CLIP's statistics, as in training",
+    "half": "normalised with mean and deviation 0.5, as in the original's test script",
+}
+QUICK_GELU = "quick_gelu, as in the original, whatever its CLIP was trained with"
+
+
+def clip4str_card(
+    model: PreTrainedModel, checkpoint: Checkpoint, report: KeyReport, normalization: str
+) -> str:
+    """Card of a converted CLIP4STR checkpoint."""
+    rows = _source_rows(checkpoint.path.name, checkpoint.kind, model, report)
+    rows |= _recognizer_rows(model, normalization) | {"activation": QUICK_GELU}
+    if checkpoint.settings:
+        rows["settings in the checkpoint"] = ", ".join(sorted(checkpoint.settings))
+    return _card(model, "CLIP4STR", PUBLISHED, rows)
+
+
+def clip_start_card(model: PreTrainedModel, source: ClipSource, report: KeyReport) -> str:
+    """Card of a model that starts from CLIP."""
+    name = Path(source.name).name if Path(source.name).exists() else source.name
+    rows = _source_rows(name, source.kind, model, report)
+    rows["activation"] = f"{source.activation} ({source.activation_reason})"
+    if model.config.model_type == "clip4str":
+        return _card(model, "CLIP4STR from CLIP", START, rows | _recognizer_rows(model, "clip"))
+    return _card(model, "TCM from CLIP", START, rows | {"method": model.config.method})
+
+
+def _source_rows(source: str, kind: str, model: PreTrainedModel, report: KeyReport) -> dict[str, str]:
+    return {
+        "source": f"`{source}` ({kind})",
+        "written by": f"tcm_hf {__version__}, `tcm-hf convert`",
+        "tensors": report.summary(),
+        "parameters": f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f} M",
+    }
+
+
+def _recognizer_rows(model: PreTrainedModel, normalization: str) -> dict[str, str]:
+    height, width = model.config.image_size_hw
+    return {
+        "image": f"{height}x{width}, stretched, {NORMALIZATIONS[normalization]}",
+        "characters": f"{len(model.config.charset)}, words of at most {model.config.max_label_length}",
+    }
+
+
+def _card(model: PreTrainedModel, title: str, origin: str, rows: dict[str, str]) -> str:
+    recognizes = model.config.model_type == "clip4str"
+    task = "text-recognition" if recognizes else "text-detection"
+    return CARD.format(
+        pipeline_tag="image-to-text" if recognizes else "object-detection",
+        task=task,
+        model_type=model.config.model_type,
+        title=title,
+        origin=origin,
+        rows="\n".join(f"| {name} | {value} |" for name, value in rows.items()),
+        example=f'pipe = pipeline("{task}", model="PATH_OF_THIS_FOLDER")\nprint(pipe("image.jpg"))',
+    )
+
+
+__all__ = ["clip4str_card", "clip_start_card"]

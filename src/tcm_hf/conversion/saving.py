@@ -1,0 +1,78 @@
+"""Writes a converted model with its processor and card, and proves that what was written is the same."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from tcm_hf.conversion.whole_folder import whole_folder
+
+SEED = 20240601
+
+
+def save_converted(
+    model: PreTrainedModel, processor: Any, card: str, folder: str | Path, image_size_hw: tuple[int, int]
+) -> Path:
+    """Saves model, processor and card, loads them again and compares; the folder appears only if all is well.
+
+    Args:
+        model: the model, in eval mode.
+        processor: its processor or image processor.
+        card: text of README.md.
+        folder: the folder to be; must not exist, or be empty.
+        image_size_hw: size of the seeded image on which both models must agree, in pixels.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: if there is something in the folder already.
+        RuntimeError: if the saved model is not the same. Nothing is left then.
+    """
+    folder = Path(folder)
+    with whole_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        processor.save_pretrained(temporary)
+        (temporary / "README.md").write_text(card, encoding="utf-8")
+        _verify(model, type(model).from_pretrained(temporary).eval(), image_size_hw)
+        type(processor).from_pretrained(temporary)
+    return folder
+
+
+def seeded_image(image_size_hw: tuple[int, int]) -> torch.Tensor:
+    """(1, 3, H, W) noise, the same every time."""
+    return torch.randn(1, 3, *image_size_hw, generator=torch.Generator().manual_seed(SEED))
+
+
+def _verify(model: PreTrainedModel, reloaded: PreTrainedModel, image_size_hw: tuple[int, int]) -> None:
+    """Raises RuntimeError unless both models have the same tensors and give the same numbers."""
+    before, after = model.state_dict(), reloaded.state_dict()
+    changed = sorted(
+        name for name in before.keys() | after.keys() if not _same(before.get(name), after.get(name))
+    )
+    if changed:
+        raise RuntimeError(f"The saved model differs in {len(changed)} tensors, the first {changed[:3]}.")
+    image = seeded_image(image_size_hw)
+    with torch.inference_mode():
+        first, second = model(pixel_values=image), reloaded(pixel_values=image)
+    wrong = [
+        name
+        for name, value in first.items()
+        # The tensors are equal to the bit; kernels may add up in another order for other memory addresses.
+        if isinstance(value, torch.Tensor) and not torch.allclose(value, second[name], rtol=1e-3, atol=1e-4)
+    ]
+    if wrong:
+        raise RuntimeError(f"The saved model has the same tensors and gives other numbers: {wrong}.")
+
+
+def _same(first: torch.Tensor | None, second: torch.Tensor | None) -> bool:
+    return (
+        first is not None
+        and second is not None
+        and first.dtype == second.dtype
+        and torch.equal(first, second)
+    )
+
+
+__all__ = ["save_converted", "seeded_image"]
