@@ -2,31 +2,29 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import shapely
 
-__all__ = ["DetEvalMetric", "Overlaps", "TextDetectionMetric", "measure_overlaps", "sweep_thresholds"]
+from tcm_hf.evaluation.counting import HmeanMetric, paired
+
+__all__ = [
+    "DetEvalMetric",
+    "Overlaps",
+    "TextDetectionMetric",
+    "match_one_to_one",
+    "measure_overlaps",
+    "sweep_thresholds",
+]
 
 
-class _HmeanMetric:
-    """Sums hits over images; subclasses say what a hit is.
-
-    Attributes:
-        counts: the whole state, plain numbers that add up over images and processes: `images`, `references`,
-            `predictions` (do-not-care ones left out of both), `recall_hits`, `precision_hits`.
-    """
+class _OutlineMetric(HmeanMetric):
+    """Counts hits between outlines alone; subclasses say which."""
 
     def __init__(self, ignore_precision_threshold: float) -> None:
+        super().__init__()
         self.ignore_precision_threshold = ignore_precision_threshold
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all images."""
-        self.counts: dict[str, float] = dict.fromkeys(
-            ("images", "references", "predictions", "recall_hits", "precision_hits"), 0
-        )
 
     def update(
         self, predictions: Sequence[Mapping[str, Any]], references: Sequence[Mapping[str, Any]]
@@ -42,12 +40,7 @@ class _HmeanMetric:
         Raises:
             ValueError: the lengths differ, or a polygon is not a finite (P >= 3, 2) array.
         """
-        if len(predictions) != len(references):
-            raise ValueError(
-                "`predictions` and `references` must have one entry per image: got "
-                f"{len(predictions)} and {len(references)}."
-            )
-        for prediction, reference in zip(predictions, references, strict=True):
+        for prediction, reference in paired(predictions, references, "image"):
             self.add(
                 measure_overlaps(prediction["polygons_xy"], reference["polygons_xy"], reference.get("ignore"))
             )
@@ -55,63 +48,15 @@ class _HmeanMetric:
     def add(self, overlaps: "Overlaps") -> None:
         """Add one image whose overlaps are known."""
         dropped = overlaps.predictions_to_drop(self.ignore_precision_threshold)
-        recall_hits, precision_hits = self._hits(overlaps, dropped)
-        self.counts["images"] += 1
-        self.counts["references"] += int((~overlaps.ignore).sum())
-        self.counts["predictions"] += int((~dropped).sum())
-        self.counts["recall_hits"] += recall_hits
-        self.counts["precision_hits"] += precision_hits
-
-    def merge(self, other: Self) -> None:
-        """Add the images another metric has seen, for instance in another process.
-
-        Raises:
-            ValueError: the other metric follows another protocol.
-        """
-        mine, theirs = ({k: v for k, v in vars(each).items() if k != "counts"} for each in (self, other))
-        if type(self) is not type(other) or mine != theirs:
-            raise ValueError(
-                f"Only metrics of one protocol can be merged: got {type(other).__name__} {theirs} for "
-                f"{type(self).__name__} {mine}."
-            )
-        for name, value in other.counts.items():
-            self.counts[name] += value
-
-    def compute(self) -> dict[str, float]:
-        """Accuracy over all images seen.
-
-        Returns:
-            `precision`, `recall`, `hmean` in 0..1, `num_images`, `num_references`, `num_predictions`
-            (do-not-care ones left out) and `num_matches`. Where no image has a text, recall is 1; precision
-            is then 1 without predictions, else 0.
-
-        Raises:
-            ValueError: no image was added.
-        """
-        counts = self.counts
-        if not counts["images"]:
-            raise ValueError("`compute` needs at least one image: got none. Call `update` first.")
-        if counts["references"]:
-            recall = counts["recall_hits"] / counts["references"]
-            precision = counts["precision_hits"] / max(counts["predictions"], 1)
-        else:
-            recall, precision = 1.0, float(counts["predictions"] == 0)
-        total = precision + recall
-        return {
-            "precision": precision,
-            "recall": recall,
-            "hmean": 2 * precision * recall / total if total else 0.0,
-            "num_images": counts["images"],
-            "num_references": counts["references"],
-            "num_predictions": counts["predictions"],
-            "num_matches": counts["recall_hits"],
-        }
+        self._count_image(
+            int((~overlaps.ignore).sum()), int((~dropped).sum()), *self._hits(overlaps, dropped)
+        )
 
     def _hits(self, overlaps: "Overlaps", dropped: np.ndarray) -> tuple[float, float]:
         raise NotImplementedError
 
 
-class TextDetectionMetric(_HmeanMetric):
+class TextDetectionMetric(_OutlineMetric):
     """Precision, recall and hmean of ICDAR 2015 task 4.1, one polygon for one text.
 
     Texts are taken in their order, and each takes the first free prediction with IoU > `iou_threshold`;
@@ -136,12 +81,11 @@ class TextDetectionMetric(_HmeanMetric):
         self.iou_threshold = iou_threshold
 
     def _hits(self, overlaps: "Overlaps", dropped: np.ndarray) -> tuple[float, float]:
-        wanted = (overlaps.iou > self.iou_threshold) & ~overlaps.ignore[:, None] & ~dropped
-        matched = len(_greedy_pairs(wanted))
+        matched = len(match_one_to_one(overlaps, dropped, self.iou_threshold))
         return matched, matched
 
 
-class DetEvalMetric(_HmeanMetric):
+class DetEvalMetric(_OutlineMetric):
     """Precision, recall and hmean of ICDAR 2013 (DetEval), where a text may be split and texts may be merged.
 
     A text and a prediction match when the text is covered to more than `recall_threshold` and the prediction
@@ -290,6 +234,25 @@ def measure_overlaps(
     )
 
 
+def match_one_to_one(overlaps: Overlaps, dropped: np.ndarray, iou_threshold: float) -> list[tuple[int, int]]:
+    """Pairs (text, prediction) of ICDAR 2015: each text in turn takes the first free prediction that fits.
+
+    Args:
+        overlaps: of one image.
+        dropped: (P,) predictions that take no part.
+        iou_threshold: a pair needs more than this intersection over union.
+    """
+    fits = (overlaps.iou > iou_threshold) & ~overlaps.ignore[:, None] & ~dropped
+    pairs: list[tuple[int, int]] = []
+    texts, predictions = set(), set()
+    for text, prediction in np.argwhere(fits).tolist():
+        if text not in texts and prediction not in predictions:
+            texts.add(text)
+            predictions.add(prediction)
+            pairs.append((text, prediction))
+    return pairs
+
+
 def sweep_thresholds(
     predictions: Sequence[Mapping[str, Any]],
     references: Sequence[Mapping[str, Any]],
@@ -326,18 +289,6 @@ def sweep_thresholds(
             metric.add(image.take_predictions(np.asarray(prediction["scores"], dtype=float) >= threshold))
         rows.append({"threshold": float(threshold), **metric.compute()})
     return rows
-
-
-def _greedy_pairs(wanted: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs (row, column) of a boolean matrix, row by row the first column that no row took before."""
-    pairs: list[tuple[int, int]] = []
-    rows, columns = set(), set()
-    for row, column in np.argwhere(wanted).tolist():
-        if row not in rows and column not in columns:
-            rows.add(row)
-            columns.add(column)
-            pairs.append((row, column))
-    return pairs
 
 
 def _points(polygons_xy: Sequence[np.ndarray], what: str) -> list[np.ndarray]:

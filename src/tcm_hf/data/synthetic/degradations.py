@@ -40,7 +40,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray, strength: float = 1.0) 
     image, blur_px = _blur(rng, image, strength)
     image, noise_levels = _noise(rng, image, strength)
     if rng.random() < 0.75:
-        image = _jpeg(image, int(np.clip(rng.normal(75, 18) / max(strength, 0.3) ** 0.3, 18, 98)))
+        image = recompress(image, int(np.clip(rng.normal(75, 18) / max(strength, 0.3) ** 0.3, 18, 98)))
     return image, Damage(blur_px, noise_levels)
 
 
@@ -73,7 +73,7 @@ def _blur(rng: np.random.Generator, image: np.ndarray, strength: float) -> tuple
         variance += sigma**2
     elif draw < 0.72:
         length = 1 + strength * float(rng.uniform(1, 7))
-        image = cv2.filter2D(image, -1, _motion_kernel(length, rng.random() * np.pi))
+        image = cv2.filter2D(image, -1, motion_kernel(length, rng.random() * np.pi))
         variance += length**2 / 12
     if rng.random() < 0.2 * strength:
         height, width = image.shape[:2]
@@ -89,7 +89,8 @@ def _blur(rng: np.random.Generator, image: np.ndarray, strength: float) -> tuple
     return image, float(np.sqrt(variance))
 
 
-def _motion_kernel(length_px: float, angle_rad: float) -> np.ndarray:
+def motion_kernel(length_px: float, angle_rad: float) -> np.ndarray:
+    """The filter kernel of a straight shake, (K, K) float32 with sum 1."""
     size = 2 * int(np.ceil(length_px / 2)) + 1
     kernel = np.zeros((size, size), dtype=np.float32)
     middle = np.array([size // 2, size // 2], dtype=np.float32)
@@ -115,7 +116,8 @@ def _noise(rng: np.random.Generator, image: np.ndarray, strength: float) -> tupl
     return cv2.add(image, cv2.merge(channels), dtype=cv2.CV_8U), sigma
 
 
-def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+def recompress(image: np.ndarray, quality: int) -> np.ndarray:
+    """The image (H, W, 3) uint8 RGB after JPEG of this quality, 1..100."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)

@@ -220,7 +220,7 @@ def _family_group(family: str) -> str:
     return family
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def _load_face(path: str, index: int, size_px: int) -> ImageFont.FreeTypeFont:
     if not path:
         return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size_px))

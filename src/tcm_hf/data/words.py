@@ -1,0 +1,360 @@
+"""Single words: the record type, and the LMDB layout that scene text recognition data sets come in.
+
+The layout is that of the scene text recognition benchmarks (MJSynth, SynthText, Union14M, …): the keys
+`num-samples`, `image-%09d` and `label-%09d`, counted from 1, labels in UTF-8, images encoded (JPEG or PNG).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from tcm_hf.data.records import DO_NOT_CARE, TextRecord
+from tcm_hf.processing.image_loading import load_rgb_image
+
+__all__ = ["LMDBWords", "WordRecord", "append_lmdb", "encode_word", "word_crops", "write_lmdb"]
+
+# The first size of a data base's map; it is doubled whenever it is full.
+_MAP_BYTES = 1 << 28
+_WORDS_A_TRANSACTION = 1000
+
+
+@dataclass
+class WordRecord:
+    """The picture of one word and what it says.
+
+    Args:
+        image: A file path (read lazily), a PIL image, an RGB array (H, W, 3) uint8, or the bytes of an
+            encoded image (JPEG, PNG, …).
+        text: The transcription.
+        name: A short name for logs and result files; taken from the path when not given.
+    """
+
+    image: Path | Image.Image | np.ndarray | bytes
+    text: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.image, str | os.PathLike):
+            self.image = Path(self.image)
+            self.name = self.name or self.image.name
+
+    def load_image(self) -> np.ndarray:
+        """Read the pixels.
+
+        Returns:
+            Array (H, W, 3), uint8, RGB, EXIF-upright; what is transparent is white.
+
+        Raises:
+            ValueError: If an array image is not (H, W, 3) uint8, or a file or bytes cannot be read as an
+                image.
+        """
+        if not isinstance(self.image, bytes):
+            return TextRecord(self.image, name=self.name).load_image()
+        try:
+            return np.ascontiguousarray(np.asarray(load_rgb_image(self.image), dtype=np.uint8))
+        except ValueError as error:
+            raise ValueError(
+                f"{self.name or 'A word'} ({self.text!r}): expected an encoded image, got {len(self.image)} "
+                f"bytes that cannot be decoded ({error}). Leave the sample out, or write the data set again."
+            ) from error
+
+
+class LMDBWords(Sequence[WordRecord]):
+    """The words of an LMDB in the layout of the benchmarks; nothing is decoded until it is asked for.
+
+    The data base is opened when a process first reads from it, so an object may be handed to (forked or
+    spawned) DataLoader workers. Words that are added later are not seen: the number is that of the beginning.
+
+    Args:
+        path: The folder that holds `data.mdb`, or the path of a single-file data base.
+
+    Raises:
+        ImportError: If lmdb is not installed.
+        ValueError: If there is no such data base, or it has no `num-samples`.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._location = self.path.resolve()
+        count = self._read(b"num-samples")
+        if count is None or not count.strip().isdigit():
+            came = "no such key" if count is None else f"{count[:20]!r}"
+            raise ValueError(
+                f"{self.path}: expected an LMDB of words with the key num-samples (a number): got {came}. "
+                "`tcm_hf.data.words.write_lmdb` writes such a data base."
+            )
+        self._count = int(count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> WordRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[WordRecord]: ...
+    def __getitem__(self, index: int | slice) -> WordRecord | list[WordRecord]:
+        """One word by its place from 0, or a list for a slice.
+
+        Raises:
+            IndexError: If there is no such place.
+            ValueError: If the data base lacks the image or the label, or the label is no UTF-8.
+        """
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"word {index} of {self.path}, which has {len(self)}")
+        number = index % len(self) + 1
+        return WordRecord(
+            self._required(f"image-{number:09d}"), self.text(index), f"{self.path.name}/{number:09d}"
+        )
+
+    def text(self, index: int) -> str:
+        """The label of a place without reading its image.
+
+        Raises:
+            ValueError: If the data base lacks the label, or it is no UTF-8.
+        """
+        key = f"label-{index % len(self) + 1:09d}"
+        try:
+            return self._required(key).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self.path}: expected UTF-8 text at {key} ({error}).") from error
+
+    def _required(self, key: str) -> bytes:
+        value = self._read(key.encode())
+        if value is None:
+            raise ValueError(
+                f"{self.path}: the key {key} is missing, although num-samples is {len(self)}: "
+                "the data base is not complete. Write or fetch it again."
+            )
+        return value
+
+    def _read(self, key: bytes) -> bytes | None:
+        environment = _open_once(self._location)
+        try:
+            transaction = environment.begin()
+        except _lmdb().MapResizedError:
+            environment.set_mapsize(0)  # somebody has added to it: take over the new size
+            transaction = environment.begin()
+        with transaction:
+            return transaction.get(key)
+
+
+def write_lmdb(path: Path | str, records: Iterable[WordRecord], jpeg_quality: int = 90) -> int:
+    """Write words as an LMDB in the layout of the benchmarks; it appears whole or not at all.
+
+    Args:
+        path: The folder to make; an LMDB that is there already is replaced when the new one is complete.
+        records: The words. Bytes and the bytes of JPEG and PNG files are stored as they are, everything else
+            as JPEG.
+        jpeg_quality: 1..100.
+
+    Returns:
+        How many words were written.
+
+    Raises:
+        ImportError: If lmdb is not installed.
+        ValueError: If `path` is there and is no LMDB, or an image cannot be read.
+    """
+    path = Path(path)
+    if path.exists() and not (path / "data.mdb").is_file():
+        raise ValueError(f"{path} is there and is no LMDB: give another path, or remove it first.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        count = append_lmdb(temporary, records, jpeg_quality)
+        if path.exists():
+            _close_readers(path.resolve())
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return count
+
+
+def append_lmdb(path: Path | str, records: Iterable[WordRecord], jpeg_quality: int = 90) -> int:
+    """Add words to an LMDB, which is made when it is not there.
+
+    Every 1000 words are one transaction that also counts them in `num-samples`: a process that is killed
+    leaves a smaller but complete data base, and one that fails or is interrupted loses nothing.
+
+    Args:
+        path: The folder of the data base.
+        records: The words, as in `write_lmdb`.
+        jpeg_quality: 1..100.
+
+    Returns:
+        How many words the data base has now.
+    """
+    _close_readers(Path(path).resolve())
+    environment = _lmdb().open(str(path), map_size=_MAP_BYTES)
+    with environment:
+        with environment.begin() as transaction:
+            count = int(transaction.get(b"num-samples", b"0"))
+        batch: list[tuple[bytes, bytes]] = []
+        try:
+            for record in records:
+                batch.append((encode_word(record, jpeg_quality), record.text.encode("utf-8")))
+                if len(batch) == _WORDS_A_TRANSACTION:
+                    count, batch = _commit(environment, batch, count), []
+        finally:  # what was made before an error or Ctrl-C is kept
+            count = _commit(environment, batch, count)
+    return count
+
+
+def word_crops(
+    records: Iterable[TextRecord],
+    margin: float = 0.0,
+    min_height_px: float = 4.0,
+) -> Iterator[WordRecord]:
+    """Cut the legible words out of annotated photos, at the photo's own resolution.
+
+    Quads are rectified by perspective, polygons by the perspective of their smallest rotated rectangle.
+    The annotated order of the corners is kept: the first edge becomes the top, so that a word that runs
+    downwards is upright in its crop.
+
+    Args:
+        records: Photos with polygons and transcriptions.
+        margin: What is cut around the polygon, as a share of the word's height; negative cuts into it.
+        min_height_px: Words lower than this are left out.
+
+    Yields:
+        One record a word that is neither "do not care" nor without a transcription.
+    """
+    for record in records:
+        legible = [
+            (number, instance)
+            for number, instance in enumerate(record.instances, start=1)
+            if not instance.ignore and instance.text not in (None, "", DO_NOT_CARE)
+        ]
+        if not legible:
+            continue
+        image = record.load_image()
+        for number, instance in legible:
+            quad = _quad_of(instance.polygon_xy)
+            crop = _cut_quad(image, quad, margin, min_height_px)
+            if crop is not None:
+                yield WordRecord(crop, str(instance.text), f"{Path(record.name).stem}_{number}")
+
+
+def _quad_of(polygon_xy: np.ndarray) -> np.ndarray:
+    """The polygon itself if it has four corners, else its smallest rectangle in the polygon's order."""
+    if len(polygon_xy) == 4:
+        return polygon_xy.astype(np.float32)
+    box = cv2.boxPoints(cv2.minAreaRect(polygon_xy.astype(np.float32)))
+    if cv2.contourArea(box, oriented=True) < 0:
+        box = box[::-1]
+    turns = [np.roll(box, turn, axis=0) for turn in range(4)]
+    # The first point of the polygon is the text's top left, its last one the bottom left.
+    ends = np.stack([polygon_xy[0], polygon_xy[-1]])
+    return min(turns, key=lambda quad: float(np.abs(quad[[0, 3]] - ends).sum())).astype(np.float32)
+
+
+def _cut_quad(image: np.ndarray, quad: np.ndarray, margin: float, min_height_px: float) -> np.ndarray | None:
+    top, right, bottom, left = (float(np.linalg.norm(quad[(side + 1) % 4] - quad[side])) for side in range(4))
+    width, height = max(top, bottom), max(left, right)
+    if height < min_height_px or width < 2:
+        return None
+    edge = margin * height
+    out_w, out_h = max(2, round(width + 2 * edge)), max(2, round(height + 2 * edge))
+    if min(out_w, out_h) < 2:
+        return None
+    target = np.array(
+        [[edge, edge], [out_w - edge, edge], [out_w - edge, out_h - edge], [edge, out_h - edge]], np.float32
+    )
+    # Pixel edges to pixel centres: what OpenCV calls (0, 0) is the middle of the first pixel.
+    matrix = cv2.getPerspectiveTransform(quad - 0.5, target - 0.5)
+    return cv2.warpPerspective(
+        image, matrix, (out_w, out_h), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _lmdb() -> Any:
+    try:
+        import lmdb
+    except ImportError as error:
+        raise ImportError(
+            "Reading and writing LMDB data sets needs the package lmdb: "
+            'install it with `pip install "tcm_hf[words]"`.'
+        ) from error
+    return lmdb
+
+
+_open_in: dict[int, dict[Path, Any]] = {}
+
+
+def _open_once(path: Path) -> Any:
+    """The open data base: LMDB opens none twice in one process, and several objects may read from it."""
+    process = os.getpid()
+    if process not in _open_in:
+        # A data base opened before a fork must not be used after it (LMDB's documentation, "Caveats"); and
+        # it counts as open as long as anybody holds it.
+        _open_in.clear()
+        _open_in[process] = {}
+    if path not in _open_in[process]:
+        _open_in[process][path] = _open_for_reading(path)
+    return _open_in[process][path]
+
+
+def _close_readers(path: Path) -> None:
+    """Close a data base that this process reads from; whoever reads again opens it anew."""
+    environment = _open_in.get(os.getpid(), {}).pop(path, None)
+    if environment is not None:
+        environment.close()
+
+
+def _open_for_reading(path: Path) -> Any:
+    lmdb = _lmdb()
+    single_file = path.is_file()
+    if not single_file and not (path / "data.mdb").is_file():
+        raise ValueError(
+            f"{path}: expected an LMDB, a folder with data.mdb: there is none. "
+            "Give the folder of the data set itself, not the one above it."
+        )
+    try:
+        return lmdb.open(
+            str(path),
+            subdir=not single_file,
+            readonly=True,
+            lock=False,
+            readahead=False,
+            meminit=False,
+            max_readers=1,
+        )
+    except lmdb.Error as error:
+        raise ValueError(f"{path}: expected an LMDB: it cannot be opened ({error}).") from error
+
+
+def encode_word(record: WordRecord, jpeg_quality: int = 90) -> bytes:
+    """The bytes of a word's image: its own where it has some (or a JPEG or PNG file), else a new JPEG."""
+    if isinstance(record.image, bytes):
+        return record.image
+    if isinstance(record.image, Path) and record.image.suffix.lower() in (".jpg", ".jpeg", ".png"):
+        return record.image.read_bytes()
+    bgr = cv2.cvtColor(record.load_image(), cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
+    return data.tobytes()
+
+
+def _commit(environment: Any, batch: list[tuple[bytes, bytes]], count: int) -> int:
+    """Write a batch behind `count` words, all of it or nothing; returns how many words there are then."""
+    while True:
+        try:
+            with environment.begin(write=True) as transaction:
+                for number, (image, label) in enumerate(batch, start=count + 1):
+                    transaction.put(f"image-{number:09d}".encode(), image)
+                    transaction.put(f"label-{number:09d}".encode(), label)
+                transaction.put(b"num-samples", str(count + len(batch)).encode())
+            return count + len(batch)
+        except _lmdb().MapFullError:
+            environment.set_mapsize(2 * environment.info()["map_size"])

@@ -1,0 +1,82 @@
+"""The metrics through `evaluate.load`, offline, from the folders of the package."""
+
+import numpy as np
+import pytest
+
+from tcm_hf.evaluation.detection import DetEvalMetric, TextDetectionMetric
+from tcm_hf.evaluation.hf_metrics import metric_path
+from tcm_hf.evaluation.recognition import TextRecognitionMetric
+from tcm_hf.evaluation.spotting import TextSpottingMetric
+
+WORD = [[100.0, 20.0], [200.0, 20.0], [200.0, 50.0], [100.0, 50.0]]
+CURVED = [[300.0, 20.0], [350.0, 10.0], [420.0, 20.0], [420.0, 60.0], [350.0, 50.0], [300.0, 60.0]]
+FOUND = [{"polygons_xy": [CURVED, WORD], "texts": ["shop", "ex1t"]}, {"polygons_xy": [], "texts": []}]
+SAYS = [
+    {"polygons_xy": [WORD, CURVED], "texts": ["EXIT", "Shop"], "ignore": [False, False]},
+    {"polygons_xy": [WORD, CURVED], "texts": ["EXIT", "###"], "ignore": [False, True]},
+]
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path):
+    evaluate = pytest.importorskip("evaluate", reason="evaluate is not installed (pip install evaluate)")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(evaluate.config, "HF_EVALUATE_OFFLINE", True)
+
+    def load_metric(task: str):
+        return evaluate.load(metric_path(task), cache_dir=str(tmp_path))
+
+    return load_metric
+
+
+def without_texts(rows):
+    return [{name: value for name, value in row.items() if name != "texts"} for row in rows]
+
+
+def expected(metric, predictions, references):
+    arrays = [{**row, "polygons_xy": [np.array(each) for each in row["polygons_xy"]]} for row in predictions]
+    metric.update(arrays, references)
+    return metric.compute()
+
+
+def test_recognition(load):
+    metric = load("text-recognition")
+    metric.add_batch(predictions=["exit", "a"], references=["EXIT", "b"])
+    metric.add(prediction="?", reference="?")
+    read, says = ["exit", "a", "?"], ["EXIT", "b", "?"]
+    assert metric.compute() == expected_recognition(("36", "62", "94"), read, says)
+    assert metric.compute(predictions=read, references=says, protocols=["any"]) == expected_recognition(
+        ["any"], read, says
+    )
+
+
+def expected_recognition(protocols, read, says):
+    metric = TextRecognitionMetric(protocols)
+    metric.update(read, says)
+    return metric.compute()
+
+
+def test_detection(load):
+    metric, found, says = load("text-detection"), without_texts(FOUND), without_texts(SAYS)
+    result = metric.compute(predictions=found, references=says)
+    assert result == expected(TextDetectionMetric(), found, says)
+    assert result["num_matches"] == 2
+    assert metric.compute(predictions=found, references=says, protocol="deteval") == expected(
+        DetEvalMetric(), found, says
+    )
+
+
+def test_spotting(load):
+    metric = load("text-spotting")
+    assert metric.compute(predictions=FOUND, references=SAYS)["num_matches"] == 1
+    settings = {"protocol": "word-spotting", "lexicon": ["exit", "shop"]}
+    result = metric.compute(predictions=FOUND, references=SAYS, **settings)
+    assert result == expected(TextSpottingMetric(**settings), FOUND, SAYS)
+    assert result["num_matches"] == 2
+    strong = metric.compute(predictions=FOUND, references=SAYS, lexicons=[["exit"], ["shop"]])
+    assert (strong["num_matches"], strong["num_predictions"]) == (1, 1)
+
+
+def test_a_metric_that_is_not_there():
+    with pytest.raises(ValueError, match="one of text-detection, text-recognition, text-spotting: got 'ocr'"):
+        metric_path("ocr")
