@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tcm_hf.cli.synth import SETTINGS_FILE
+from tcm_hf.cli.generating import SETTINGS_FILE
 from tcm_hf.training.corpus_spec import CorpusSpec, file_number
 
 

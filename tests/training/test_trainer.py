@@ -13,9 +13,10 @@ from tcm_hf.data.augmentation import default_training_augmentation
 from tcm_hf.data.records import TextRecord
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tcm_hf.training.arguments import TextDetectionTrainingArguments
+from tcm_hf.training.base_trainer import LIVE_WEIGHTS_NAME
 from tcm_hf.training.curves import plot_curves
 from tcm_hf.training.datasets import MixedDataset, TextDetectionDataset
-from tcm_hf.training.trainer import LIVE_WEIGHTS_NAME, TextDetectionTrainer
+from tcm_hf.training.trainer import TextDetectionTrainer
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Plot how a training went: loss and hmean over steps."""
+"""Plot how a training went: loss and scores over steps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_SCORES = {"hmean": "tab:blue", "best_hmean": "tab:cyan", "precision": "tab:orange", "recall": "tab:green"}
+_SCORES = {
+    "hmean": "tab:blue",
+    "best_hmean": "tab:cyan",
+    "precision": "tab:orange",
+    "recall": "tab:green",
+    "accuracy_36": "tab:blue",
+    "accuracy_94": "tab:cyan",
+    "visual_accuracy_36": "tab:orange",
+    "visual_accuracy_94": "tab:olive",
+}
 
 
 def plot_curves(log_history: Sequence[dict[str, Any]] | Path, target: Path) -> None:

@@ -28,7 +28,56 @@ Targets = Callable[..., dict[str, np.ndarray]]
 _MIX_BLOCK = 1000
 
 
-class TextDetectionDataset(Dataset):
+class ShuffledPasses:
+    """Which record a sample shows: pass after pass over all records, each in an order of its own.
+
+    Args:
+        length: Number of records.
+        seed: Decides the orders.
+    """
+
+    def __init__(self, length: int, seed: int):
+        self.length = length
+        self.seed = seed
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def index_of(self, number: int) -> int:
+        """The index of the record that sample `number` (0, 1, …) shows."""
+        current_pass, position = divmod(number, self.length)
+        if self._order is None or self._order[0] != current_pass:
+            order = np.random.default_rng((self.seed, current_pass, 1)).permutation(self.length)
+            self._order = (current_pass, order)
+        return int(self._order[1][position])
+
+
+class NumberedSamples(Dataset):
+    """Samples of one collection of records: which record each shows, and the randomness that it has.
+
+    Args:
+        records: The records.
+        seed: Decides order and augmentations.
+    """
+
+    def __init__(self, records: Sequence[Any], seed: int):
+        self.records = records
+        self.seed = seed
+        self._passes = ShuffledPasses(len(records), seed)
+
+    def __len__(self) -> int:
+        """Number of samples of one pass."""
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The samples of the first pass."""
+        return (self[number] for number in range(len(self)))
+
+    def _drawn(self, number: int) -> tuple[Any, np.random.Generator]:
+        """The record of sample `number` and the generator of its augmentation."""
+        number = int(number)
+        return self.records[self._passes.index_of(number)], np.random.default_rng((self.seed, number))
+
+
+class TextDetectionDataset(NumberedSamples):
     """Samples of one corpus, ready for the collator.
 
     Args:
@@ -60,25 +109,15 @@ class TextDetectionDataset(Dataset):
             raise ValueError(
                 "A training set needs at least one record: got none. Check the folder and the range."
             )
-        self.records = list(records)
+        super().__init__(list(records), seed)
         self.augmentation = augmentation
         # (pixel / 255 - mean) / std = pixel * scale - offset
         std = np.asarray(image_std, np.float32)
         self._scale = (1 / (255 * std)).astype(np.float32)
         self._offset = (np.asarray(image_mean, np.float32) / std).astype(np.float32)
         self.size_hw = (int(size_hw[0]), int(size_hw[1]))
-        self.seed = seed
         self.targets = targets
         self.image_cache = image_cache
-        self._order: tuple[int, np.ndarray] | None = None
-
-    def __len__(self) -> int:
-        """Number of samples of one pass."""
-        return len(self.records)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The samples of the first pass."""
-        return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         """Make sample `number` (0, 1, …, beyond the length too).
@@ -86,12 +125,9 @@ class TextDetectionDataset(Dataset):
         Returns:
             `pixel_values`, float32 tensor (3, H, W), and `labels`, a dict of tensors (H, W).
         """
-        number = int(number)
-        record = self.records[self._record_index(number)]
+        record, rng = self._drawn(number)
         image = record.load_image() if self.image_cache is None else self.image_cache.load(record)
-        image, polygons_xy, ignore = self.augmentation(
-            image, record.polygons_xy, record.ignore, np.random.default_rng((self.seed, number))
-        )
+        image, polygons_xy, ignore = self.augmentation(image, record.polygons_xy, record.ignore, rng)
         if image.shape[:2] != self.size_hw:
             raise ValueError(
                 f"The augmentation must give images of size_hw {self.size_hw}: got {image.shape[:2]} for "
@@ -102,13 +138,6 @@ class TextDetectionDataset(Dataset):
             "pixel_values": self._normalize(image),
             "labels": {name: torch.from_numpy(label) for name, label in labels.items()},
         }
-
-    def _record_index(self, number: int) -> int:
-        current_pass, position = divmod(number, len(self.records))
-        if self._order is None or self._order[0] != current_pass:
-            order = np.random.default_rng((self.seed, current_pass, 1)).permutation(len(self.records))
-            self._order = (current_pass, order)
-        return int(self._order[1][position])
 
     def _normalize(self, image: np.ndarray) -> torch.Tensor:
         planes = np.empty((3, *self.size_hw), np.float32)
@@ -126,7 +155,8 @@ class MixedDataset(Dataset):
     that no photo comes twice before each came once.
 
     Args:
-        datasets: Data sets that take numbers beyond their length, as `TextDetectionDataset` does.
+        datasets: Data sets that take numbers beyond their length, as `TextDetectionDataset` and `WordDataset`
+            do.
         weights: Their relative shares; the sizes of the data sets when None.
         length: Samples of one epoch; the sum of the sizes when None.
         seed: Decides the order of the corpora.
@@ -134,7 +164,7 @@ class MixedDataset(Dataset):
 
     def __init__(
         self,
-        datasets: Sequence[TextDetectionDataset],
+        datasets: Sequence[Any],
         weights: Sequence[float] | None = None,
         *,
         length: int | None = None,

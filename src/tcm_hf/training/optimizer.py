@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
 
 IMAGE_TOWER_PREFIX = "model.image_tower."
 TEXT_TOWER_PREFIX = "model.text_tower."
+
+# Of a recognizer: how the names end of what CLIP4STR does not decay although it has several dimensions.
+# Parity: the embeddings of CLIP's towers are not among them.
+_UNDECAYED = ("text_embed.weight", "pos_queries")
+
+Part = tuple[tuple[str, ...], float]
 
 
 def parameter_groups(
@@ -42,16 +49,70 @@ def parameter_groups(
         ValueError: If nothing is left to train.
     """
     parts = {
-        "image_tower": (IMAGE_TOWER_PREFIX, image_tower_lr_factor),
-        "text_tower": (TEXT_TOWER_PREFIX, text_tower_lr_factor),
-        "rest": ("", 1.0),
+        "image_tower": ((IMAGE_TOWER_PREFIX,), image_tower_lr_factor),
+        "text_tower": ((TEXT_TOWER_PREFIX,), text_tower_lr_factor),
     }
+    return _grouped(model, parts, learning_rate, weight_decay, lambda name: True)
+
+
+def recognizer_parameter_groups(
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    decoder_lr_factor: float = 1.0,
+    image_tower_lr_factor: float = 1.0,
+    text_tower_lr_factor: float = 1.0,
+) -> list[dict[str, Any]]:
+    """Group the trainable parameters of a recognizer by learning rate and weight decay.
+
+    CLIP4STR (arXiv 2305.14014, section 4.1) trains the decoders at 19 times the rate of its pretrained
+    towers. Besides one-dimensional parameters, the decoders' character embeddings and position queries are
+    not decayed.
+
+    Args:
+        model: A `CLIP4STRForTextRecognition`.
+        learning_rate: Peak rate at factor 1.
+        weight_decay: Decay of matrices.
+        decoder_lr_factor: Factor for both decoders and whatever is in no tower.
+        image_tower_lr_factor: Factor for the image tower with its projection; 0 freezes it.
+        text_tower_lr_factor: Factor for the text tower with its projection; 0 freezes it.
+
+    Returns:
+        Groups as of `parameter_groups`.
+
+    Raises:
+        ValueError: If nothing is left to train.
+    """
+    parts = {
+        "image_tower": (("clip.vision_model.", "clip.visual_projection."), image_tower_lr_factor),
+        "text_tower": (("clip.",), text_tower_lr_factor),
+        "decoders": (("",), decoder_lr_factor),
+    }
+    return _grouped(
+        model,
+        parts,
+        learning_rate,
+        weight_decay,
+        lambda name: not name.endswith(_UNDECAYED),
+    )
+
+
+def _grouped(
+    model: nn.Module,
+    parts: Mapping[str, Part],
+    learning_rate: float,
+    weight_decay: float,
+    may_decay: Callable[[str], bool],
+) -> list[dict[str, Any]]:
+    """Groups by part (the first whose prefix fits, else "rest" at factor 1) and by decay."""
+    parts = {**parts, "rest": (("",), 1.0)}
     groups: dict[tuple[str, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         part, (_, factor) = next((p, spec) for p, spec in parts.items() if name.startswith(spec[0]))
         if not parameter.requires_grad or factor == 0:
             continue
-        decayed = parameter.ndim > 1
+        decayed = parameter.ndim > 1 and may_decay(name)
         group = groups.setdefault(
             (part, decayed),
             {

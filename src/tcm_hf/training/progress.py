@@ -12,9 +12,14 @@ from transformers import TrainerCallback
 
 
 class LogLines(TrainerCallback):
-    """Writes losses, learning rate, speed and time left as one line on stderr, fit for log files."""
+    """Writes losses, learning rate, speed and time left as one line on stderr, fit for log files.
 
-    def __init__(self) -> None:
+    Args:
+        unit: What a sample is called.
+    """
+
+    def __init__(self, unit: str = "images") -> None:
+        self.unit = unit
         self._start: tuple[float, int] | None = None
         self._evaluating = 0.0
 
@@ -44,9 +49,30 @@ class LogLines(TrainerCallback):
         if self._start is None or state.global_step <= self._start[1]:
             return []
         seconds = (time.perf_counter() - self._start[0]) / (state.global_step - self._start[1])
-        images = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        samples = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         left = timedelta(seconds=round(seconds * (state.max_steps - state.global_step)))
-        return [f"{images / seconds:.1f} images/s", f"left {left}"]
+        return [f"{samples / seconds:.1f} {self.unit}/s", f"left {left}"]
+
+
+class SaveByTime(TrainerCallback):
+    """Writes a checkpoint when that many minutes have passed since the last, whatever the steps.
+
+    Args:
+        minutes: Time between two checkpoints.
+    """
+
+    def __init__(self, minutes: float):
+        self.minutes = minutes
+        self._last = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint when it is time."""
+        if time.monotonic() - self._last > 60 * self.minutes:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Count from here."""
+        self._last = time.monotonic()
 
 
 class StopOnSignal(TrainerCallback):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import PrinterCallback, ProgressCallback, set_seed
-from transformers.utils.logging import disable_progress_bar
+from transformers import set_seed
 
 from tcm_hf.data.augmentation import default_training_augmentation
 from tcm_hf.data.records import TextRecord
@@ -21,13 +17,21 @@ from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tcm_hf.training.arguments import TextDetectionTrainingArguments
 from tcm_hf.training.corpus_spec import CorpusSpec
-from tcm_hf.training.curves import plot_curves
 from tcm_hf.training.datasets import MixedDataset, TextDetectionDataset
 from tcm_hf.training.evaluation_loop import choose_decoding, evaluate_detector, set_decoding
 from tcm_hf.training.image_cache import ImageCache
 from tcm_hf.training.optimizer import TEXT_TOWER_PREFIX
-from tcm_hf.training.progress import LogLines, StopOnSignal
-from tcm_hf.training.resuming import changed_settings, keep_settings, last_checkpoint, say_how_it_goes_on
+from tcm_hf.training.progress import LogLines
+from tcm_hf.training.resuming import changed_settings
+from tcm_hf.training.running import (
+    absolute_name,
+    common_arguments,
+    say_what_is_trained,
+    silence,
+    spread_evenly,
+    train_or_go_on,
+    write_report,
+)
 from tcm_hf.training.trainer import TextDetectionTrainer
 
 
@@ -70,7 +74,7 @@ class DetectorRecipe:
     def settings(self) -> dict[str, Any]:
         """What tells this training from another, fit for JSON."""
         return {
-            "model": None if self.model is None else _absolute_name(self.model),
+            "model": None if self.model is None else absolute_name(self.model),
             "preset": self.preset if self.model is None else None,
             "crop": self.crop,
             "train": [str(CorpusSpec(spec.folder.absolute(), spec.numbers)) for spec in self.train],
@@ -124,10 +128,7 @@ def prepare(recipe: DetectorRecipe) -> PreparedTraining:
         image_cache=cache,
         callbacks=[LogLines()],
     )
-    # `LogLines` says it all; bars would garble log files.
-    disable_progress_bar()
-    trainer.remove_callback(PrinterCallback)
-    trainer.remove_callback(ProgressCallback)
+    silence(trainer)
     return PreparedTraining(recipe, trainer, corpora, validation)
 
 
@@ -138,15 +139,11 @@ def train_detector(prepared: PreparedTraining) -> dict[str, Any] | None:
         The report that is also written to `training_report.json`; None when a signal stopped the training.
     """
     recipe, trainer = prepared.recipe, prepared.trainer
-    checkpoint = last_checkpoint(recipe.output)
     if trainer.is_world_process_zero():
-        _say_what_is_trained(prepared)
-        say_how_it_goes_on(recipe.output, recipe.settings())
-        keep_settings(recipe.output, recipe.settings())
-    with StopOnSignal() as stop:
-        trainer.add_callback(stop)
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    return None if stop.stopped else _finish(prepared)
+        say_what_is_trained(trainer, prepared.corpora, len(prepared.validation), "images")
+    if not train_or_go_on(trainer, recipe.output, recipe.settings()):
+        return None
+    return _finish(prepared)
 
 
 def load_start(recipe: DetectorRecipe) -> tuple[TCMForTextDetection, TCMImageProcessor]:
@@ -190,11 +187,6 @@ def fit_decoding(
     return rows[0]
 
 
-def _absolute_name(model: str) -> str:
-    """One name for a folder, from wherever it is called; a name on the Hub stays."""
-    return str(Path(model).absolute()) if Path(model).exists() else model
-
-
 def _unfreeze_text_tower(model: TCMForTextDetection) -> None:
     tower = [parameter for name, parameter in model.named_parameters() if name.startswith(TEXT_TOWER_PREFIX)]
     if not tower:
@@ -210,17 +202,10 @@ def _unfreeze_text_tower(model: TCMForTextDetection) -> None:
 def _training_arguments(recipe: DetectorRecipe) -> TextDetectionTrainingArguments:
     values: dict[str, Any] = {
         "image_tower_lr_factor": 1.0 if recipe.model is None else 0.1,
-        "use_cpu": not torch.cuda.is_available(),
-        "dataloader_pin_memory": torch.cuda.is_available(),
-        "disable_tqdm": True,
-        "report_to": [],
         # The threshold is chosen after the training, so the checkpoint is chosen without it.
         "metric_for_best_model": "eval_best_hmean",
     } | recipe.arguments
-    if recipe.validation is None:
-        values |= {"eval_strategy": "no", "load_best_model_at_end": False, "metric_for_best_model": None}
-    if values.get("dataloader_num_workers"):
-        values.setdefault("dataloader_persistent_workers", True)
+    values = common_arguments(values, has_validation=recipe.validation is not None)
     return TextDetectionTrainingArguments(output_dir=str(recipe.output), **values)
 
 
@@ -279,28 +264,5 @@ def _finish(prepared: PreparedTraining) -> dict[str, Any]:
         return report
     model.save_pretrained(recipe.output)
     image_processor.save_pretrained(recipe.output)
-    (recipe.output / "training_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    try:
-        plot_curves(trainer.state.log_history, recipe.output / "curve.png")
-    except ImportError as error:
-        print(f"No curve plotted: {error}", file=sys.stderr)
+    write_report(trainer, recipe.output, report)
     return report
-
-
-def spread_evenly(records: list[TextRecord], count: int) -> list[TextRecord]:
-    """At most `count` records, spread evenly over the list."""
-    if len(records) <= count:
-        return records
-    return [records[index * len(records) // count] for index in range(count)]
-
-
-def _say_what_is_trained(prepared: PreparedTraining) -> None:
-    parameters = list(prepared.trainer.model.parameters())
-    total = sum(parameter.numel() for parameter in parameters)
-    trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    photos = " + ".join(str(len(records)) for records in prepared.corpora)
-    print(
-        f"Training {trained / 1e6:.2f} of {total / 1e6:.2f} M parameters on {photos} images, "
-        f"validation on {len(prepared.validation)}; output in {prepared.recipe.output}",
-        file=sys.stderr,
-    )

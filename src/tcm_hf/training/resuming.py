@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 SETTINGS_NAME = "training_settings.json"
-_FIXED = ("model", "preset", "crop")
+_FIXED = ("model", "preset", "config", "charset", "crop")
 
 
 def last_checkpoint(output: Path) -> Path | None:
@@ -38,7 +38,8 @@ def changed_settings(output: Path, settings: dict[str, Any]) -> dict[str, tuple[
         (before, now) of each setting that differs.
 
     Raises:
-        ValueError: If the model, the preset or the crop differs: that is another training.
+        ValueError: If the model, its preset, configuration or charset, or the crop differs: that is another
+            training.
     """
     kept = output / SETTINGS_NAME
     if last_checkpoint(output) is None or not kept.is_file():
@@ -65,7 +66,7 @@ def say_how_it_goes_on(output: Path, settings: dict[str, Any]) -> None:
     step, steps = step_of(checkpoint), settings["steps"]
     if step >= steps:
         print(
-            f"{output} has made {step} of {steps} steps: nothing is trained, only the decoding chosen anew.",
+            f"{output} has made {step} of {steps} steps: nothing is trained, only its result written anew.",
             file=sys.stderr,
         )
     else:
