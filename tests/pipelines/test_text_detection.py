@@ -307,7 +307,7 @@ def test_shrinking_a_large_photo_warns_once_a_call(detector, monkeypatch):
     detector([large, large])
     assert len(warnings) == 1
     assert "2400x1500" in warnings[0]
-    assert 'tile="auto"' in warnings[0]
+    assert 'tile="auto"' in warnings[0] and "--tile auto" in warnings[0]
     detector(large)
     assert len(warnings) == 2
     detector(picture())

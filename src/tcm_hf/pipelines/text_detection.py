@@ -4,32 +4,18 @@
 # mypy: disable-error-code="override,assignment"
 
 import math
-from collections.abc import Iterable, Iterator
-from types import GeneratorType
+from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict, overload
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from transformers.pipelines.base import Pipeline
-from transformers.pipelines.pt_utils import KeyDataset
 from transformers.utils import logging
 
+from .picture_pipeline import PicturePipeline, check_choice, check_range, image_of, single
 from .reading_order import reading_order
 
 logger = logging.get_logger(__name__)
-
-_PREPROCESS_PARAMETERS = ("timeout", "tile")
-_POSTPROCESS_PARAMETERS = (
-    "threshold",
-    "binarize_threshold",
-    "unclip_ratio",
-    "polygon_mode",
-    "max_detections",
-    "sort",
-)
-# What `Pipeline` itself takes; named in the error for an unknown keyword only.
-_BASE_PARAMETERS = ("batch_size", "num_workers")
 
 
 class Box(TypedDict):
@@ -50,7 +36,7 @@ class TextDetection(TypedDict):
     polygon: list[list[float]]
 
 
-class TextDetectionPipeline(Pipeline):
+class TextDetectionPipeline(PicturePipeline):
     """Finds the texts of an image with any `AutoModelForTextDetection`.
 
     ```python
@@ -65,34 +51,33 @@ class TextDetectionPipeline(Pipeline):
     Parameters given when the pipeline is made are the defaults of every call; see `__call__`.
     """
 
-    _load_processor = False
     _load_image_processor = True
-    _load_video_processor = False
-    _load_feature_extractor = False
-    _load_tokenizer = False
 
-    image_processor: Any
+    preprocess_parameters = ("timeout", "tile")
+    decoding_parameters = (
+        "threshold",
+        "binarize_threshold",
+        "unclip_ratio",
+        "polygon_mode",
+        "max_detections",
+    )
+    postprocess_parameters = (*decoding_parameters, "sort")
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._has_warned_of_shrinking = False
-        # Batch statistics of a model left in training mode would make results depend on `batch_size`.
-        if isinstance(self.model, torch.nn.Module):
-            self.model.eval()
 
-    def _sanitize_parameters(self, **kwargs: Any) -> tuple[dict, dict, dict]:
-        known = (*_PREPROCESS_PARAMETERS, *_POSTPROCESS_PARAMETERS)
-        unknown = sorted(set(kwargs) - set(known))
-        if unknown:
-            names = ", ".join(f"`{name}`" for name in unknown)
-            raise TypeError(
-                f"{type(self).__name__} got an unexpected keyword: {names}. "
-                f"It takes {', '.join(sorted((*known, *_BASE_PARAMETERS)))}."
-            )
-        _check_parameters(kwargs)
-        preprocess = {name: kwargs[name] for name in _PREPROCESS_PARAMETERS if name in kwargs}
-        postprocess = {name: kwargs[name] for name in _POSTPROCESS_PARAMETERS if name in kwargs}
-        return preprocess, {}, postprocess
+    def _check_parameters(self, parameters: dict[str, Any]) -> None:
+        for name in ("threshold", "binarize_threshold"):
+            check_range(parameters, name, 0, 1)
+        check_range(parameters, "unclip_ratio", 0)
+        check_range(parameters, "max_detections", 1)
+        check_choice(parameters, "polygon_mode", ("quad", "polygon"))
+        check_choice(parameters, "sort", ("score", "reading"))
+        tile = parameters.get("tile")
+        is_side = isinstance(tile, int) and not isinstance(tile, bool) and tile >= 32
+        if tile is not None and tile != "auto" and not is_side:
+            raise ValueError(f'`tile` must be None, "auto" or a side of at least 32 pixels: got {tile!r}.')
 
     @overload
     def __call__(self, inputs: list | tuple, **kwargs: Any) -> list[list[TextDetection]]: ...
@@ -133,11 +118,6 @@ class TextDetectionPipeline(Pipeline):
             ValueError: For a value out of range, or an image that cannot be read.
         """
         self._has_warned_of_shrinking = False
-        inputs = _as_stock_inputs(inputs)
-        if isinstance(inputs, list | KeyDataset) and len(inputs) == 0:
-            # The stock pipeline would look at the first item, to recognise a chat. A typo is an error still.
-            self._sanitize_parameters(**{k: v for k, v in kwargs.items() if k not in _BASE_PARAMETERS})
-            return []
         return super().__call__(inputs, **kwargs)
 
     def preprocess(self, image: Any, timeout: float | None = None, tile: str | int | None = None) -> dict:
@@ -148,9 +128,10 @@ class TextDetectionPipeline(Pipeline):
             "boxes" (the tiles' (x0, y0, x1, y1) in original pixels) and "size_hw" of the original. A list,
             because lists of unequal images pass through the stock collation while tensors do not.
         """
-        if isinstance(image, dict) and "image" in image:
-            image = image["image"]
-        image_rgb = self.image_processor.load_rgb_image(image, timeout=timeout)
+        image_rgb = self.image_processor.load_rgb_image(image_of(image), timeout=timeout)
+        return {"images": [self._prepared(image_rgb, tile)]}
+
+    def _prepared(self, image_rgb: np.ndarray, tile: str | int | None) -> dict:
         size_hw = image_rgb.shape[:2]
         boxes = self.image_processor.plan_tiles(size_hw, tile)
         if tile is None:
@@ -159,7 +140,7 @@ class TextDetectionPipeline(Pipeline):
         for x0, y0, x1, y1 in boxes:
             features = self.image_processor(images=[image_rgb[y0:y1, x0:x1]], return_tensors="pt")
             pixel_values.append(features["pixel_values"][0].to(self.dtype))
-        return {"images": [{"pixel_values": pixel_values, "boxes": boxes, "size_hw": size_hw}]}
+        return {"pixel_values": pixel_values, "boxes": boxes, "size_hw": size_hw}
 
     def _warn_if_shrunk(self, size_hw: tuple[int, int]) -> None:
         if self._has_warned_of_shrinking or len(self.image_processor.plan_tiles(size_hw, "auto")) == 1:
@@ -170,12 +151,13 @@ class TextDetectionPipeline(Pipeline):
         factor = 1 / self.image_processor.get_shrink_factor(size_hw)
         logger.warning(
             f"An image of {width}x{height} pixels is shrunk {factor:.1f} times, to {processed_width}x"
-            f'{processed_height}: small text becomes illegible. Pass tile="auto" to find it.'
+            f'{processed_height}: small text becomes illegible. Pass tile="auto" to find it '
+            "(tcm-hf: --tile auto)."
         )
 
     def _forward(self, model_inputs: dict) -> dict:
         # One image comes as it left `preprocess`; a batch comes as a list of those lists.
-        images = [item[0] if isinstance(item, list) else item for item in model_inputs["images"]]
+        images = [single(item) for item in model_inputs["images"]]
         # Never padded to a common size: the model attends to the whole image, padding would change the
         # result.
         places_by_shape: dict[torch.Size, list[tuple[int, int]]] = {}
@@ -210,9 +192,7 @@ class TextDetectionPipeline(Pipeline):
         sort: str | None = "score",
     ) -> list[TextDetection]:
         """Decode the maps of one image to a list of `TextDetection`."""
-        image = model_outputs["images"]
-        if isinstance(image, list):
-            image = image[0]
+        image = single(model_outputs["images"])
         probability_map = self.image_processor.merge_tiles(
             image["probability_maps"], image["boxes"], image["size_hw"]
         )
@@ -226,29 +206,22 @@ class TextDetectionPipeline(Pipeline):
             max_detections=max_detections,
         )
         boxes = found["boxes"].tolist()
-        order = reading_order(boxes) if sort == "reading" else range(len(boxes))
+        order: Sequence[int] = range(len(boxes))
+        if sort == "reading":
+            order = reading_order(self.image_processor.get_word_corners(found["polygons"]))
         return [
             {
                 "score": found["scores"][i].item(),
                 "label": "text",
-                "box": _whole_pixel_box(boxes[i]),
+                "box": whole_pixel_box(boxes[i]),
                 "polygon": found["polygons"][i].tolist(),
             }
             for i in order
         ]
 
 
-def _as_stock_inputs(inputs: Any) -> Any:
-    """Turn tuples to lists and other iterables to generators, which the stock pipeline takes."""
-    if isinstance(inputs, tuple):
-        return list(inputs)
-    stock_or_image = (str, bytes, bytearray, dict, list, np.ndarray, torch.Tensor, GeneratorType, Dataset)
-    if isinstance(inputs, stock_or_image) or not isinstance(inputs, Iterable):
-        return inputs
-    return (image for image in inputs)
-
-
-def _whole_pixel_box(box_xyxy: list[float]) -> Box:
+def whole_pixel_box(box_xyxy: Sequence[float]) -> Box:
+    """The smallest box of whole pixels around (xmin, ymin, xmax, ymax)."""
     xmin, ymin, xmax, ymax = box_xyxy
     return {
         "xmin": math.floor(xmin),
@@ -256,28 +229,3 @@ def _whole_pixel_box(box_xyxy: list[float]) -> Box:
         "xmax": math.ceil(xmax),
         "ymax": math.ceil(ymax),
     }
-
-
-def _check_parameters(parameters: dict[str, Any]) -> None:
-    """Raise `ValueError` for a value out of range before any image is read; `None` is always fine."""
-    for name in ("threshold", "binarize_threshold"):
-        value = parameters.get(name)
-        if value is not None and not 0 <= value <= 1:
-            raise ValueError(f"`{name}` must be a probability in [0, 1]: got {value}.")
-    unclip_ratio = parameters.get("unclip_ratio")
-    if unclip_ratio is not None and unclip_ratio < 0:
-        raise ValueError(f"`unclip_ratio` must not be negative: got {unclip_ratio}.")
-    max_detections = parameters.get("max_detections")
-    if max_detections is not None and max_detections < 1:
-        raise ValueError(f"`max_detections` must be at least 1: got {max_detections}.")
-    for name, choices in (("polygon_mode", ("quad", "polygon")), ("sort", ("score", "reading"))):
-        value = parameters.get(name)
-        if value is not None and value not in choices:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}: got {value!r}.")
-    tile = parameters.get("tile")
-    if (
-        tile is not None
-        and tile != "auto"
-        and (not isinstance(tile, int) or isinstance(tile, bool) or tile < 32)
-    ):
-        raise ValueError(f'`tile` must be None, "auto" or a side of at least 32 pixels: got {tile!r}.')
