@@ -12,7 +12,7 @@ export IMAGE
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo [IMAGE=photo.jpg]    find the text in the example images and in your own; results in out/demo"
+	@echo "make demo [IMAGE=photo.jpg]    read the words of the example images and of your own; results in out/demo"
 	@echo "make test [ARGS='-k decode']   run the tests (pytest gets ARGS)"
 	@echo "make check                     ruff, format, mypy, import direction"
 	@echo "make bench                     run the fast benchmarks, print their tables"
@@ -23,8 +23,8 @@ help:
 # IMAGE is one path (spaces are fine), or several paths, folders or patterns with a space between them.
 demo: $(VENV)/.package
 	@if [ -e "$$IMAGE" ]; then set -- "$$IMAGE"; else set -- $$IMAGE; fi; \
-	$(BIN)/python -m tcm_hf detect examples/images "$$@" --output out/demo --draw out/demo/drawn
-	@echo "Polygons: $(CURDIR)/out/demo/*.json"
+	$(BIN)/python -m tcm_hf read examples/images "$$@" --print --output out/demo --format json --draw out/demo/drawn
+	@echo "Words and polygons: $(CURDIR)/out/demo/*.json"
 	@echo "Pictures: $(CURDIR)/out/demo/drawn/*.jpg"
 
 test: $(VENV)/.test
@@ -36,11 +36,12 @@ check: $(VENV)/.dev
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest --quiet tests/test_architecture.py
 
-bench: $(VENV)/.package
+bench: $(VENV)/.test
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/decode_dbnet.py
 	$(BIN)/python benchmarks/targets_dbnet.py
 	$(BIN)/python benchmarks/detector_speed.py --images 3 --short-side 736
+	$(BIN)/python benchmarks/recognizer_speed.py --batches 8 --repeats 1
 
 clean:
 	rm -rf $(VENV) build dist out src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

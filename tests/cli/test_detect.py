@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from planted import brightness_pipeline, picture
-from tcm_hf.cli import detect
+from tcm_hf.cli import detect, photo_jobs
+from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.main import main
 
 BARS = {"a": ((60, 80, 200, 112),), "b": ((60, 80, 200, 112), (300, 80, 400, 112)), "c": ()}
@@ -204,21 +205,14 @@ OUTPUTS = [
 
 def interrupt_at(monkeypatch, name):
     """Ctrl-C comes when the image of that name is read."""
-    load = detect._load_detector
+    load = photo_jobs._load_pixels
 
-    def load_and_interrupt(arguments):
-        detector = load(arguments)
-        read = detector.image_processor.load_rgb_image
+    def load_or_interrupt(image, dpi):
+        if image.path.name == name:
+            raise KeyboardInterrupt
+        return load(image, dpi)
 
-        def read_or_interrupt(path, **kwargs):
-            if getattr(path, "name", None) == name:
-                raise KeyboardInterrupt
-            return read(path, **kwargs)
-
-        monkeypatch.setattr(detector.image_processor, "load_rgb_image", read_or_interrupt, raising=False)
-        return detector
-
-    monkeypatch.setattr(detect, "_load_detector", load_and_interrupt)
+    monkeypatch.setattr(photo_jobs, "_load_pixels", load_or_interrupt)
 
 
 def contents(folder):
@@ -334,7 +328,7 @@ def test_a_failure_to_load_keeps_the_earlier_results(photos, monkeypatch):
     finished = contents(photos.parent)
 
     def fail(_):
-        raise detect.CommandError("no model")
+        raise CommandError("no model")
 
     monkeypatch.setattr(detect, "_load_detector", fail)
     assert main(["detect", "photos", "--output", "out.json"]) == 2

@@ -8,8 +8,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from planted import picture
-from tcm_hf.cli import detect
 from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.load_models import available_device
 from tcm_hf.cli.main import main
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tiny import tiny_model
@@ -78,11 +78,11 @@ def test_a_missing_device_is_one_clear_line(checkpoint, photo, capsys, monkeypat
 def test_a_device_number_too_high_is_told(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert detect._available_device("cuda:1") == "cuda:1"
+    assert available_device("cuda:1") == "cuda:1"
     with pytest.raises(CommandError, match="only 2 cuda devices"):
-        detect._available_device("cuda:2")
+        available_device("cuda:2")
 
 
 @pytest.mark.parametrize(("name", "expected"), [("auto", None), ("cpu", "cpu")])
 def test_the_cpu_and_the_choice_of_transformers_are_always_there(name, expected):
-    assert detect._available_device(name) == expected
+    assert available_device(name) == expected

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
-from tcm_hf.cli.drawing import draw_detections
+from tcm_hf.cli import drawing
+from tcm_hf.cli.drawing import draw_detections, draw_words
 
 DETECTION = {
     "score": 0.9,
@@ -52,3 +53,51 @@ def test_nothing_to_draw_gives_an_equal_copy():
     drawn = draw_detections(image, [])
     assert drawn is not image
     assert drawn.tobytes() == image.tobytes()
+
+
+def words(*texts, x=40.0, y=60.0):
+    """Words below one another."""
+    return [
+        {
+            "text": text,
+            "polygon": [
+                [x, y + 30 * i],
+                [x + 80, y + 30 * i],
+                [x + 80, y + 30 * i + 20],
+                [x, y + 30 * i + 20],
+            ],
+        }
+        for i, text in enumerate(texts)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["Straße", "日本語", "مرحبا", "𝔘🙂", "a\nb\x07", "\ud800", "\ufffe", " ", "", "W" * 500]
+)
+@pytest.mark.parametrize("freetype", [True, False])
+def test_any_word_is_drawn_with_whatever_font_there_is(monkeypatch, text, freetype):
+    if not freetype:
+        monkeypatch.setattr(drawing, "_font", lambda size, is_plain: ImageFont.load_default_imagefont())
+    black = np.zeros((200, 300, 3), dtype=np.uint8)
+    drawn = draw_words(black, words(text))
+    assert drawn.size == (300, 200)
+    outside = np.asarray(drawn).copy()
+    outside[56:85, 36:126] = 0
+    assert outside.any() == bool(text.strip() or text == " ")
+
+
+def test_a_word_stands_beside_its_polygon_and_not_on_others():
+    above, below = words("above", "below")
+    black = np.zeros((200, 300, 3), dtype=np.uint8)
+    alone = np.asarray(draw_words(black, [{**above, "text": ""}, {**below, "text": ""}]))
+    labelled = np.asarray(draw_words(black, [above, below]))
+    changed = (alone != labelled).any(axis=2)
+    assert changed.any()
+    assert not changed[62:79, 42:119].any()
+    assert not changed[92:109, 42:119].any()
+
+
+def test_words_at_the_edge_stay_inside():
+    black = np.zeros((100, 100, 3), dtype=np.uint8)
+    drawn = draw_words(black, words("edge", x=-20.0, y=-5.0) + words("corner", x=80.0, y=95.0))
+    assert np.asarray(drawn).any()

@@ -1,10 +1,11 @@
 import json
-from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from json_schema import assert_follows, shipped_schema
 from tcm_hf.cli import formats
+from tcm_hf.cli.inputs import ImageInput
 
 MODEL = {"id": "fasttcm-dbnet-tiny", "dtype": "float32", "device": "cpu"}
 PARAMS = {"threshold": 0.3, "polygon_mode": "quad", "sort": "score", "tile": None}
@@ -21,13 +22,18 @@ def instance(score, polygon):
     return {"score": score, "label": "text", "box": box, "polygon": polygon}
 
 
+def record(path, size_hw, instances):
+    source = formats.image_source(ImageInput(Path(path), PurePosixPath("a")), size_hw, dpi=200)
+    return formats.image_record(formats.DETECTIONS, source, MODEL, PARAMS, instances)
+
+
 @pytest.fixture
 def records():
     quad = instance(0.93, [[22.0, 12.4], [216.8, 12.0], [217.0, 76.6], [22.1, 77.0]])
     pentagon = instance(0.5, [[0.0, 0.0], [10.0, 0.0], [12.5, 5.0], [10.0, 10.0], [0.0, 10.0]])
     return [
-        formats.image_record(Path("trip/Straße.jpg"), (720, 1280), [quad, pentagon], MODEL, PARAMS),
-        formats.image_record(Path("empty.jpg"), (10, 20), [], MODEL, PARAMS),
+        record("trip/Straße.jpg", (720, 1280), [quad, pentagon]),
+        record("empty.jpg", (10, 20), []),
     ]
 
 
@@ -62,7 +68,7 @@ def test_one_record_is_one_line_of_utf8(records):
 
 def test_coordinates_are_rounded_to_hundredths():
     found = instance(1 / 3, [[1 / 3, 2 / 3], [9.0, 1.0], [9.0, 9.0]])
-    (rounded,) = formats.image_record(Path("a.jpg"), (10, 10), [found], MODEL, PARAMS)["instances"]
+    (rounded,) = record("a.jpg", (10, 10), [found])["instances"]
     assert rounded["score"] == 0.333333
     assert rounded["polygon"] == [[0.33, 0.67], [9.0, 1.0], [9.0, 9.0]]
 
@@ -91,44 +97,10 @@ def test_labelme_shapes_are_polygons(records):
 
 
 def test_records_follow_the_schema_that_ships(records):
-    schema = json.loads(files("tcm_hf.cli").joinpath("schema/detection-1.json").read_text(encoding="utf-8"))
+    schema = shipped_schema("detection-1.json")
     for record in records:
         assert_follows(record, schema)
-    assert schema["$id"] == formats.SCHEMA
+    assert schema["$id"] == formats.DETECTIONS.schema
     broken = {**records[0], "instances": [{"score": 2, "label": "text"}]}
     with pytest.raises(AssertionError):
         assert_follows(broken, schema)
-
-
-def assert_follows(value, schema, where="record"):
-    """The part of JSON Schema that ours uses, so that the tests need no package for it."""
-    kinds = {
-        "object": dict,
-        "array": list,
-        "string": str,
-        "integer": int,
-        "number": (int, float),
-        "null": type(None),
-    }
-    unknown = set(schema) - {
-        *("$schema", "$id", "title", "description", "type", "required", "properties", "const", "enum"),
-        *("items", "minItems", "maxItems", "minimum", "maximum"),
-    }
-    assert not unknown, unknown
-    if "type" in schema:
-        names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-        assert any(isinstance(value, kinds[name]) for name in names), f"{where}: {value!r} is no {names}"
-    if "const" in schema:
-        assert value == schema["const"], where
-    if "enum" in schema:
-        assert value in schema["enum"], where
-    if isinstance(value, int | float):
-        assert schema.get("minimum", value) <= value <= schema.get("maximum", value), where
-    if isinstance(value, list):
-        assert schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)), where
-        for index, item in enumerate(value):
-            assert_follows(item, schema.get("items", {}), f"{where}[{index}]")
-    if isinstance(value, dict):
-        assert set(schema.get("required", ())) <= set(value), f"{where}: {set(value)}"
-        for name, item in value.items():
-            assert_follows(item, schema.get("properties", {}).get(name, {}), f"{where}.{name}")

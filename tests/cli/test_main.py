@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tcm_hf._version import __version__
-from tcm_hf.cli import main as main_module
+from tcm_hf.cli import detect
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.main import main
 
@@ -37,6 +37,9 @@ def probe(*arguments):
         (["--help"], 0),
         (["--version"], 0),
         (["detect", "--help"], 0),
+        (["read", "--help"], 0),
+        (["recognize", "--help"], 0),
+        (["convert", "--help"], 0),
         (["synth", "--help"], 0),
         (["train", "--help"], 0),
         (["evaluate", "--help"], 0),
@@ -51,6 +54,10 @@ def probe(*arguments):
         (["detect", __file__, "--model", str(Path(__file__).parent)], 2),
         (["detect", __file__, "--format", "icdar"], 2),
         (["detect", __file__, "--resume"], 2),
+        (["read", __file__, "--format", "searchable-pdf"], 2),
+        (["read", __file__, "--pages", "3-1"], 2),
+        (["read", __file__, "--recognizer", "./no/such/model"], 2),
+        (["recognize", __file__, "--lexicon", "no-such-list.txt"], 2),
     ],
 )
 def test_help_and_mistakes_answer_at_once(arguments, expected_code):
@@ -87,7 +94,7 @@ def test_errors_end_with_one_line_and_a_code(monkeypatch, capsys, error, code, t
     def fail(_):
         raise error
 
-    monkeypatch.setitem(main_module._RUN_BY_VERB, "detect", fail)
+    monkeypatch.setattr(detect, "run", fail)
     assert main(["detect", "photo.jpg"]) == code
     output = capsys.readouterr()
     assert output.out == ""
@@ -99,7 +106,7 @@ def test_a_bug_is_not_hidden(monkeypatch):
     def fail(_):
         raise ZeroDivisionError
 
-    monkeypatch.setitem(main_module._RUN_BY_VERB, "detect", fail)
+    monkeypatch.setattr(detect, "run", fail)
     with pytest.raises(ZeroDivisionError):
         main(["detect", "photo.jpg"])
 

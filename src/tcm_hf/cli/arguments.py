@@ -1,7 +1,11 @@
 """The parser, and types of arguments that several verbs take."""
 
 import argparse
+import re
 from typing import NoReturn
+
+# No document has so many pages: "10-" is from the tenth on.
+PAGES_END = 10**9
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -24,3 +28,48 @@ def count_int(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of 0 or more")
     return int(text)
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def ratio(text: str) -> float:
+    """A number of 0 or more."""
+    value = float(text)
+    if not 0 <= value < 100:
+        raise argparse.ArgumentTypeError(f"{text} is not a ratio of 0 or more")
+    return value
+
+
+def tile(text: str) -> str | int:
+    """`auto`, `off`, or the side of a tile in pixels."""
+    if text in ("auto", "off"):
+        return text
+    if not text.isdecimal() or int(text) < 32:
+        raise argparse.ArgumentTypeError(f"{text} is neither auto nor off nor a side of at least 32 pixels")
+    return int(text)
+
+
+def device(text: str) -> str:
+    """The name of a device, as torch has them, or `auto`."""
+    if not re.fullmatch(r"auto|cpu|(cuda|xpu)(:\d+)?|mps", text):
+        raise argparse.ArgumentTypeError(f"{text} is none of auto, cpu, cuda, cuda:0, mps, xpu")
+    return text
+
+
+def page_ranges(text: str) -> list[range]:
+    """Pages of a document, counted from 1: `3`, `1-4,7` or `10-`."""
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(-\s*(\d*)\s*)?", part)
+        first = int(match[1]) if match else 0
+        last = int(match[3] or PAGES_END) if match and match[2] else first
+        if not 1 <= first <= last:
+            raise argparse.ArgumentTypeError(f"{text} names no pages: write them as 3 or 1-4,7 or 10-")
+        ranges.append(range(first, last + 1))
+    return ranges

@@ -25,5 +25,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def write_text_whole(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
+    write_bytes_whole(path, text.encode())
+
+
+def write_bytes_whole(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)

@@ -1,47 +1,101 @@
-"""How detections are written down: one record an image, and the formats that it is rendered to.
+"""How results are written down: one record an image, and the formats for programs that it is rendered to.
 
-A record is a plain dict that follows `schema/detection-1.json`; coordinates are pixel edges of the upright
-original, x right, y down.
+A record is a plain dict that follows a file of `schema/`; coordinates are pixel edges of the upright
+original, x right, y down. Formats for readers are in files of their own: `formats_hocr.py`, ...
 """
 
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-SCHEMA = "tcm_hf.detection/1"
-FORMATS = ("json", "jsonl", "icdar", "coco", "labelme")
+from tcm_hf.cli.inputs import ImageInput
 
 Record = dict[str, Any]
 
+# What COCO defines for an annotation; all else that is in one is ours.
+_COCO_ANNOTATION_KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd")
+
+
+@dataclass(frozen=True)
+class RecordKind:
+    """What a verb finds.
+
+    Attributes:
+        schema: The `schema` of its records, the `$id` of a file in `schema/`.
+        verb: The verb of the command line.
+        plural: How a file of many records is called.
+    """
+
+    schema: str
+    verb: str
+    plural: str
+
+
+DETECTIONS = RecordKind("tcm_hf.detection/1", "detect", "detections")
+READINGS = RecordKind("tcm_hf.reading/1", "read", "readings")
+RECOGNITIONS = RecordKind("tcm_hf.recognition/1", "recognize", "recognitions")
+
+
+def image_source(image: ImageInput, size_hw: tuple[int, int], dpi: int) -> dict[str, Any]:
+    """Where a picture came from, and the frame of its coordinates.
+
+    Args:
+        image: The photo, or the page of a PDF.
+        size_hw: Height and width in pixels, upright.
+        dpi: At which a page was drawn; not of interest for a photo.
+    """
+    height, width = size_hw
+    source: dict[str, Any] = {"path": image.path.as_posix(), "width": width, "height": height}
+    return source if image.page is None else {**source, "page": image.page, "dpi": dpi}
+
 
 def image_record(
-    path: Path, size_hw: tuple[int, int], instances: list[dict], model: dict[str, Any], params: dict[str, Any]
+    kind: RecordKind,
+    source: dict[str, Any],
+    model: dict[str, Any],
+    params: dict[str, Any],
+    instances: Iterable[dict[str, Any]],
 ) -> Record:
     """Put together all that is known of one image; coordinates are rounded to hundredths of a pixel.
 
     Args:
-        path: The image file, as the user gave it.
-        size_hw: Height and width of the upright image in pixels.
-        instances: What the pipeline returned.
-        model: "id", "dtype" and "device".
+        kind: What was looked for.
+        source: See `image_source`.
+        model: "id", "dtype", "device" and, where words were read, "recognizer".
         params: The pipeline's parameters with their effective values.
+        instances: What the pipeline returned.
     """
-    height, width = size_hw
-    return {
-        "schema": SCHEMA,
-        "source": {"path": path.as_posix(), "width": width, "height": height},
-        "model": model,
-        "params": params,
-        "instances": [_rounded(instance) for instance in instances],
-    }
+    found = [{"label": "text", **rounded(instance)} for instance in instances]
+    return {**record_header(kind, source, model, params), "instances": found}
 
 
-def _rounded(instance: dict[str, Any]) -> dict[str, Any]:
-    polygon = [[round(value, 2) for value in point] for point in instance["polygon"]]
-    return {**instance, "score": round(instance["score"], 6), "polygon": polygon}
+def record_header(
+    kind: RecordKind, source: dict[str, Any], model: dict[str, Any], params: dict[str, Any]
+) -> Record:
+    """What every record begins with: which image was read, and how; see `image_record`."""
+    return {"schema": kind.schema, "source": source, "model": model, "params": params}
+
+
+def rounded(result: dict[str, Any]) -> dict[str, Any]:
+    """A result of a pipeline with scores of six digits, and coordinates in hundredths of a pixel."""
+    result = dict(result)
+    for name in ("score", "detection_score"):
+        if name in result:
+            result[name] = round(result[name], 6)
+    if "polygon" in result:
+        result["polygon"] = [[round(value, 2) for value in point] for point in result["polygon"]]
+    if "characters" in result:
+        result["characters"] = [rounded(character) for character in result["characters"]]
+    return result
+
+
+def source_key(record: Record) -> tuple[str, int | None]:
+    """Which image a record is of: the path as it was given, and the page."""
+    return record["source"]["path"], record["source"].get("page")
 
 
 def render_json(record: Record) -> str:
@@ -76,19 +130,24 @@ def parse_json_lines(text: str) -> list[Record]:
 
 
 def render_icdar(record: Record) -> str:
-    """One record as an ICDAR 2015 result file: `x1,y1,x2,y2,…` in whole pixels, one text a line."""
-    lines = (
-        ",".join(str(round(value)) for point in instance["polygon"] for value in point)
-        for instance in record["instances"]
-    )
-    return "".join(f"{line}\n" for line in lines)
+    """One record as an ICDAR 2015 result file: `x1,y1,x2,y2,…` in whole pixels, one text a line.
+
+    Where words were read, the word is the last field, as in the end-to-end task.
+    """
+    lines = []
+    for instance in record["instances"]:
+        fields = [str(round(value)) for point in instance["polygon"] for value in point]
+        if "text" in instance:
+            fields.append(" ".join(instance["text"].split()))
+        lines.append(",".join(fields) + "\n")
+    return "".join(lines)
 
 
 def render_labelme(record: Record) -> str:
-    """One record as a labelme project file, which labelme opens for correction."""
+    """One record as a labelme project file, which labelme opens for correction; the label is the word."""
     shapes = [
         {
-            "label": instance["label"],
+            "label": instance.get("text") or instance["label"],
             "points": instance["polygon"],
             "group_id": None,
             "description": f"score {instance['score']:.3f}",
@@ -112,8 +171,11 @@ def render_labelme(record: Record) -> str:
 
 
 def render_coco(records: Iterable[Record]) -> str:
-    """All records as one COCO document with one category, "text"; annotations carry a "score"."""
-    records = list(records)
+    """All records as one COCO document with one category, "text".
+
+    COCO allows more keys than its own: an annotation carries what else is known of the text ("score",
+    "text", ...), and an image how it was read ("record"), for `--resume`.
+    """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, record in enumerate(records, start=1):
@@ -124,15 +186,13 @@ def render_coco(records: Iterable[Record]) -> str:
                 "file_name": source["path"],
                 "width": source["width"],
                 "height": source["height"],
-                # Not in COCO's format, which allows more keys: how the image was read, for `--resume`.
-                "model": record["model"],
-                "params": record["params"],
+                "record": {name: value for name, value in record.items() if name != "instances"},
             }
         )
         for instance in record["instances"]:
             annotations.append(_coco_annotation(len(annotations) + 1, image_id, instance))
     document = {
-        "info": {"description": "texts found by tcm-hf detect", "version": SCHEMA},
+        "info": {"description": "texts found by tcm_hf"},
         "images": images,
         "annotations": annotations,
         "categories": [{"id": 1, "name": "text", "supercategory": "text"}],
@@ -143,38 +203,27 @@ def render_coco(records: Iterable[Record]) -> str:
 def parse_coco(text: str) -> list[Record]:
     """Read back what `render_coco` wrote."""
     document = json.loads(text)
-    instances: dict[int, list[dict]] = {image["id"]: [] for image in document["images"]}
+    records = {image["id"]: {**image["record"], "instances": []} for image in document["images"]}
     for annotation in document["annotations"]:
         xmin, ymin, width, height = annotation["bbox"]
-        instances[annotation["image_id"]].append(
-            {
-                "score": annotation["score"],
-                "label": "text",
-                "box": {
-                    "xmin": math.floor(xmin),
-                    "ymin": math.floor(ymin),
-                    "xmax": math.ceil(xmin + width),
-                    "ymax": math.ceil(ymin + height),
-                },
-                "polygon": _points(annotation["segmentation"][0]),
-            }
-        )
-    return [
-        image_record(
-            Path(image["file_name"]),
-            (image["height"], image["width"]),
-            instances[image["id"]],
-            image["model"],
-            image["params"],
-        )
-        for image in document["images"]
-    ]
+        known = {name: value for name, value in annotation.items() if name not in _COCO_ANNOTATION_KEYS}
+        box = {
+            "xmin": math.floor(xmin),
+            "ymin": math.floor(ymin),
+            "xmax": math.ceil(xmin + width),
+            "ymax": math.ceil(ymin + height),
+        }
+        polygon = _points(annotation["segmentation"][0])
+        instance = {**known, "label": "text", "box": box, "polygon": polygon}
+        records[annotation["image_id"]]["instances"].append(instance)
+    return list(records.values())
 
 
 def _coco_annotation(annotation_id: int, image_id: int, instance: dict[str, Any]) -> dict[str, Any]:
     polygon = instance["polygon"]
     xs, ys = zip(*polygon, strict=True)
     doubled_area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise([*polygon, polygon[0]]))
+    known = {name: value for name, value in instance.items() if name not in ("label", "box", "polygon")}
     return {
         "id": annotation_id,
         "image_id": image_id,
@@ -183,7 +232,7 @@ def _coco_annotation(annotation_id: int, image_id: int, instance: dict[str, Any]
         "bbox": [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)],
         "area": abs(doubled_area) / 2,
         "iscrowd": 0,
-        "score": instance["score"],
+        **known,
     }
 
 

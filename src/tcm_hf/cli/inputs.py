@@ -1,4 +1,4 @@
-"""From the words on the command line to a list of image files."""
+"""From the words on the command line to a list of images: files, and pages of PDF files."""
 
 import glob
 from collections import Counter
@@ -8,6 +8,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.pdf_pages import PDF_SUFFIX, is_pdf, page_count
 
 # What a folder or a glob gives; a file named outright is read whatever its suffix.
 IMAGE_SUFFIXES = frozenset(
@@ -20,20 +21,33 @@ DRAWINGS_MARKER = ".tcm-hf-drawings"
 
 @dataclass(frozen=True)
 class ImageInput:
-    """An image file and the name of its results.
+    """An image file or a page of a PDF, and the name of its results.
 
     Attributes:
         path: The file as the user would type it.
-        name: Where the results go, below the output folder and without a suffix ("trip/img_1"); unique in a
-            run.
+        name: Where the results go, below the output folder and without a suffix ("trip/img_1",
+            "scan-p03"); unique in a run.
+        page: The page of a PDF, from 1; `None` for a photo, and for a PDF that has no such pages or cannot
+            be opened: its turn to fail comes like that of a broken photo.
+        page_label: How `name` ends where there is a page ("-p03").
     """
 
     path: Path
     name: PurePosixPath
+    page: int | None = None
+    page_label: str = ""
+
+    @property
+    def document_name(self) -> PurePosixPath:
+        """`name` without the page: where the results of all pages go."""
+        return PurePosixPath(str(self.name).removesuffix(self.page_label))
 
 
 def expand_inputs(
-    words: Sequence[str], stdin: Iterable[str], exclude: Iterable[Path] = ()
+    words: Sequence[str],
+    stdin: Iterable[str],
+    exclude: Iterable[Path] = (),
+    pages: Sequence[range] | None = None,
 ) -> list[ImageInput]:
     """List the images that the words mean, each once, in the words' order; folders and globs are sorted.
 
@@ -43,6 +57,7 @@ def expand_inputs(
             their folder.
         stdin: Lines; read only where a word is "-".
         exclude: Folders whose images are not taken: the drawings go there now.
+        pages: The pages of each PDF that are taken, from 1; `None` takes all.
 
     Raises:
         CommandError: For a word that means no image. A line of `stdin` that means none is kept instead: it
@@ -64,7 +79,7 @@ def expand_inputs(
             unique.setdefault(resolved, (path, relative))
     if not unique:
         raise CommandError(f"no image in {' '.join(words)}")
-    return _named(unique.values())
+    return _named(unique.values(), pages)
 
 
 def _expand_line(line: str) -> list[tuple[Path, PurePosixPath]]:
@@ -119,25 +134,43 @@ def _without_drawings(base: Path, images: list[Path]) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    return path.suffix.lower() in (*IMAGE_SUFFIXES, PDF_SUFFIX) and path.is_file()
 
 
 def _relative_name(path: Path) -> PurePosixPath:
     return PurePosixPath(path.name)
 
 
-def _named(images: Iterable[tuple[Path, PurePosixPath]]) -> list[ImageInput]:
-    """Name each result by its image without suffix; with it, and then a number, where names would meet."""
-    images = list(images)
-    stems = Counter(str(relative.with_suffix("")) for _, relative in images)
+def _named(files: Iterable[tuple[Path, PurePosixPath]], pages: Sequence[range] | None) -> list[ImageInput]:
+    """Name each result by its file without suffix; with it, and then a number, where names would meet."""
+    files = list(files)
+    stems = Counter(str(relative.with_suffix("")) for _, relative in files)
     used: set[str] = set()
     inputs = []
-    for path, relative in images:
+    for path, relative in files:
         stem = str(relative.with_suffix(""))
-        base = stem if stems[stem] == 1 else str(relative)
-        name, number = base, 2
-        while name in used:
-            name, number = f"{base}-{number}", number + 1
-        used.add(name)
-        inputs.append(ImageInput(path, PurePosixPath(name)))
+        pages_and_labels = _pages_of(path, pages)
+        base = name = stem if stems[stem] == 1 else str(relative)
+        number = 1
+        # The file's own name too: a searchable PDF holds all pages.
+        while used & (names := {name, *(f"{name}{label}" for _, label in pages_and_labels)}):
+            number += 1
+            name = f"{base}-{number}"
+        used |= names
+        inputs += [
+            ImageInput(path, PurePosixPath(f"{name}{label}"), page, label) for page, label in pages_and_labels
+        ]
     return inputs
+
+
+def _pages_of(path: Path, wanted: Sequence[range] | None) -> list[tuple[int | None, str]]:
+    """The pages of a file with their labels, of equal length so that names sort; a photo is one without."""
+    whole: list[tuple[int | None, str]] = [(None, "")]
+    if not is_pdf(path):
+        return whole
+    try:
+        count = page_count(path)
+    except (OSError, ValueError):
+        return whole
+    numbers = [page for page in range(1, count + 1) if wanted is None or any(page in part for part in wanted)]
+    return [(page, f"-p{page:0{len(str(count))}d}") for page in numbers] or whole

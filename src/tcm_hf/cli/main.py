@@ -12,36 +12,38 @@ import sys
 from collections.abc import Sequence
 
 from tcm_hf._version import __version__
+from tcm_hf.cli import convert, detect, evaluate, read, recognize, synth, synth_words, train
 from tcm_hf.cli.arguments import OneLineParser
-from tcm_hf.cli.detect import add_parser as add_detect_parser
-from tcm_hf.cli.detect import run as run_detect
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.evaluate import add_parser as add_evaluate_parser
-from tcm_hf.cli.evaluate import run as run_evaluate
-from tcm_hf.cli.synth import add_parser as add_synth_parser
-from tcm_hf.cli.synth import run as run_synth
-from tcm_hf.cli.train import add_parser as add_train_parser
-from tcm_hf.cli.train import run as run_train
 
 EXIT_USER_MISTAKE = 2
 EXIT_INTERRUPTED = 130
 # What a shell reports for a program that wrote to a closed pipe (128 + SIGPIPE).
 EXIT_CLOSED_PIPE = 141
 
-_RUN_BY_VERB = {"detect": run_detect, "synth": run_synth, "train": run_train, "evaluate": run_evaluate}
+# Each has `add_parser(subparsers)` and `run(arguments)`; the help lists them in this order.
+_VERBS = {
+    "read": read,
+    "detect": detect,
+    "recognize": recognize,
+    "evaluate": evaluate,
+    "train": train,
+    "synth": synth,
+    "synth-words": synth_words,
+    "convert": convert,
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
     parser = OneLineParser(
-        prog="tcm-hf", description="Find text in photos with CLIP-guided detectors (TCM, FastTCM)."
+        prog="tcm-hf",
+        description="Find and read text in photos with CLIP-guided models (TCM, FastTCM, CLIP4STR).",
     )
     parser.add_argument("--version", action="version", version=f"tcm-hf {__version__}")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    add_detect_parser(subparsers)
-    add_synth_parser(subparsers)
-    add_train_parser(subparsers)
-    add_evaluate_parser(subparsers)
+    for verb in _VERBS.values():
+        verb.add_parser(subparsers)
     return parser
 
 
@@ -56,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     try:
-        return _RUN_BY_VERB[arguments.verb](arguments)
+        return _VERBS[arguments.verb].run(arguments)
     except KeyboardInterrupt:
         print("tcm-hf: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

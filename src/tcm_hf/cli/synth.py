@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from functools import partial
 from pathlib import Path
 
-from tcm_hf.cli.arguments import count_int, positive_int
+from tcm_hf.cli.arguments import positive_int
 from tcm_hf.cli.atomic import whole_file, write_text_whole
 from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.generating import add_generating_arguments, in_processes, keep_settings
 
-SETTINGS_FILE = "synth.json"
 CHECKPOINT_EVERY = 500
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "webp": ".webp"}
 
@@ -32,29 +31,13 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
         "the same images. The same command goes on where it stopped; a larger --count adds images.",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write into")
-    parser.add_argument(
-        "--count", type=positive_int, default=100, help="how many images (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=count_int, default=0, help="the data set's seed (default: %(default)s)"
-    )
+    add_generating_arguments(parser, 100, "images", "text")
     parser.add_argument(
         "--size",
         type=_size_hw,
         default=(480, 640),
         metavar="WxH",
         help="image size in pixels (default: 640x480)",
-    )
-    parser.add_argument(
-        "--fonts", type=Path, nargs="+", metavar="DIR", help="folders of fonts (default: the system's fonts)"
-    )
-    parser.add_argument(
-        "--backgrounds",
-        nargs="+",
-        default=[],
-        metavar="FOLDER",
-        help="folders of annotated photos (metadata.jsonl; FOLDER:1-900 takes those with these numbers "
-        "only); text-free crops of them lie behind the text",
     )
     parser.add_argument(
         "--backgrounds-first",
@@ -73,9 +56,6 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
         "--format", choices=sorted(SUFFIXES), default="jpg", help="image type (default: %(default)s)"
     )
     parser.add_argument("--quality", type=int, default=92, help="JPEG or WebP quality (default: %(default)s)")
-    parser.add_argument(
-        "--workers", type=positive_int, default=os.cpu_count() or 1, help="processes (default: one a core)"
-    )
     return parser
 
 
@@ -101,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
     if len(todo) < args.count:
         print(f"{args.count - len(todo)} of {args.count} images are there already.", file=sys.stderr)
     try:
-        for number, (index, row) in enumerate(_rendered(args, generator, todo), start=1):
+        write = partial(_write_one, args.output, args.seed, SUFFIXES[args.format], args.quality, generator)
+        made = in_processes(write, todo, args.workers, "image")
+        for number, (index, row) in enumerate(made, start=1):
             rows[index] = row
             if number % CHECKPOINT_EVERY == 0:
                 _write_rows(rows, metadata)
@@ -170,14 +152,7 @@ def _rows_done(args: argparse.Namespace) -> dict[int, dict]:
         "backgrounds_first": args.backgrounds_first,
         "options": args.options,
     }
-    args.output.mkdir(parents=True, exist_ok=True)
-    kept = args.output / SETTINGS_FILE
-    if kept.exists() and json.loads(kept.read_text()) != settings:
-        raise ValueError(
-            f"{args.output} holds images made with other settings ({kept}). "
-            "Give another --output, or the same settings."
-        )
-    write_text_whole(kept, json.dumps(settings, indent=1) + "\n")
+    keep_settings(args.output, settings)
     metadata = args.output / "metadata.jsonl"
     if not metadata.exists():
         return {}
@@ -185,45 +160,6 @@ def _rows_done(args: argparse.Namespace) -> dict[int, dict]:
     rows = [json.loads(line) for line in metadata.read_text(encoding="utf-8").split("\n") if line.strip()]
     numbered = {int(Path(row["file_name"]).stem.rsplit("_", 1)[1]): row for row in rows}
     return {index: row for index, row in numbered.items() if (args.output / row["file_name"]).exists()}
-
-
-def _rendered(args: argparse.Namespace, generator, todo: list[int]):
-    """Yield (index, metadata row) as images get written, with a progress bar on stderr."""
-    import multiprocessing
-
-    from tqdm import tqdm
-
-    write = partial(_write_one, args.output, args.seed, SUFFIXES[args.format], args.quality)
-    with tqdm(total=len(todo), unit="image", file=sys.stderr, disable=None) as progress:
-        if args.workers == 1 or len(todo) < 2:
-            for index in todo:
-                yield write(generator, index)
-                progress.update()
-            return
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(min(args.workers, len(todo)), _start_worker, (generator, write)) as pool:
-            for result in pool.imap_unordered(_work, todo, chunksize=8):
-                yield result
-                progress.update()
-
-
-_worker: tuple = ()
-
-
-def _start_worker(generator, write) -> None:
-    import signal
-
-    import cv2
-
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    cv2.setNumThreads(1)
-    _worker = (generator, write)
-
-
-def _work(index: int):
-    generator, write = _worker
-    return write(generator, index)
 
 
 def _write_one(output: Path, seed: int, suffix: str, quality: int, generator, index: int) -> tuple[int, dict]:

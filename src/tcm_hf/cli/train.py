@@ -1,4 +1,4 @@
-"""`tcm-hf train`: train a text detector on your own photos and on generated pictures, fit its decoding."""
+"""`tcm-hf train`: train a detector on photos and generated pictures, fit its decoding; or a recognizer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from tcm_hf.cli.arguments import count_int, positive_int
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.synth import add_parser as add_synth_parser
 from tcm_hf.cli.synth import run as run_synth
+from tcm_hf.cli.train_recognizer import add_recognizer_parser, run_recognizer
+from tcm_hf.cli.training_arguments import (
+    add_common_schedule_options,
+    add_logging_options,
+    add_output_options,
+    device_values,
+    exit_code,
+)
 
 DESCRIPTION = """\
 Train a text detector. A corpus is a folder of images with metadata.jsonl, one line an image:
@@ -25,7 +33,7 @@ The final model lies in OUTPUT itself: tcm-hf detect --model OUTPUT photo.jpg
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add the verb `train` with its kinds `detector` and `decoding` to the command line."""
+    """Add the verb `train` with its kinds `detector`, `decoding` and `recognizer` to the command line."""
     train = subparsers.add_parser("train", help="train a model on your own data")
     kinds = train.add_subparsers(dest="kind", required=True, metavar="KIND")
     parser = kinds.add_parser(
@@ -35,6 +43,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_decoding_parser(kinds)
+    add_recognizer_parser(kinds)
     _add_data_options(parser.add_argument_group("data"))
     _add_synth_options(parser.add_argument_group("generated pictures"))
     _add_model_options(parser.add_argument_group("model"))
@@ -77,18 +86,13 @@ def _add_data_options(group: Any) -> None:
         "--weights", nargs="+", type=float, metavar="W", help="share of each corpus, generated pictures last"
     )
     group.add_argument("--validation", metavar="FOLDER[:A-B]", help="photos that choose the best checkpoint")
-    group.add_argument(
-        "--output", required=True, type=Path, metavar="DIR", help="checkpoints and the final model"
-    )
+    add_output_options(group)
     group.add_argument(
         "--cache",
         type=Path,
         default=Path("data_cache"),
         metavar="DIR",
         help="decoded photos and generated pictures (%(default)s)",
-    )
-    group.add_argument(
-        "--workers", type=count_int, default=1, help="processes that prepare samples (%(default)s)"
     )
 
 
@@ -119,15 +123,13 @@ def _add_model_options(group: Any) -> None:
 
 
 def _add_schedule_options(group: Any) -> None:
-    group.add_argument("--steps", type=positive_int, default=20000, help="optimizer steps (%(default)s)")
-    group.add_argument("--batch-size", type=positive_int, default=16, help="crops in a step (%(default)s)")
+    add_common_schedule_options(group, 16, "crops")
     group.add_argument(
         "--crop", type=_crop, default=320, metavar="PX", help="side of a crop, multiple of 32 (%(default)s)"
     )
     group.add_argument(
         "--min-text-px", type=float, default=6.0, help="smaller text in a crop is ignored (%(default)s)"
     )
-    group.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate (%(default)s)")
     group.add_argument("--weight-decay", type=float, default=1e-4, help="decay of the weights (%(default)s)")
     group.add_argument(
         "--image-tower-lr-factor",
@@ -135,27 +137,10 @@ def _add_schedule_options(group: Any) -> None:
         help="1 for a preset, 0.1 for --model; 0 fixes the weights, not the batch statistics",
     )
     group.add_argument("--text-tower-lr-factor", type=float, default=0.0, help="0 = frozen (%(default)s)")
-    group.add_argument(
-        "--average-decay", type=float, default=0.998, help="average of the weights; 0 = off (%(default)s)"
-    )
-    group.add_argument("--bf16", action="store_true", help="mixed precision in bfloat16")
-    group.add_argument("--channels-last", action="store_true", help="channels-last memory order")
-    group.add_argument(
-        "--device", choices=("auto", "cpu"), default="auto", help="where to train (%(default)s)"
-    )
-    group.add_argument("--seed", type=count_int, default=0, help="of weights and samples (%(default)s)")
 
 
 def _add_evaluation_options(group: Any) -> None:
-    group.add_argument(
-        "--eval-steps",
-        type=positive_int,
-        default=500,
-        help="between evaluations and checkpoints (%(default)s)",
-    )
-    group.add_argument(
-        "--log-steps", type=positive_int, default=20, help="between lines of the log (%(default)s)"
-    )
+    add_logging_options(group)
     group.add_argument(
         "--eval-images",
         type=count_int,
@@ -185,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         CommandError: For arguments, folders and annotations that cannot work.
     """
-    return _run_decoding(args) if args.kind == "decoding" else _run_detector(args)
+    return _RUN_BY_KIND[args.kind](args)
 
 
 def _run_detector(args: argparse.Namespace) -> int:
@@ -216,13 +201,7 @@ def _run_detector(args: argparse.Namespace) -> int:
         prepared = prepare(recipe)
     except (ValueError, OSError) as error:
         raise CommandError(str(error)) from error
-    if train_detector(prepared) is None:
-        print(
-            f"Stopped. The same command goes on from the last checkpoint in {args.output}.", file=sys.stderr
-        )
-        return 130
-    print(args.output)
-    return 0
+    return exit_code(train_detector(prepared), args.output)
 
 
 def _recipe(args: argparse.Namespace, train: list[Any], validation: Any) -> Any:
@@ -255,7 +234,8 @@ def _run_decoding(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise CommandError(str(error)) from error
     from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
-    from tcm_hf.training.recipe import fit_decoding, spread_evenly
+    from tcm_hf.training.recipe import fit_decoding
+    from tcm_hf.training.running import spread_evenly
 
     image_processor = TCMImageProcessor.from_pretrained(args.model)
     if args.size:
@@ -308,9 +288,7 @@ def _training_arguments(args: argparse.Namespace) -> dict[str, Any]:
     }
     if args.image_tower_lr_factor is not None:
         values["image_tower_lr_factor"] = args.image_tower_lr_factor
-    if args.device == "cpu":
-        values |= {"use_cpu": True, "dataloader_pin_memory": False}
-    return values
+    return {**values, **device_values(args.device)}
 
 
 def _crop(text: str) -> int:
@@ -318,3 +296,6 @@ def _crop(text: str) -> int:
     if value < 32 or value % 32:
         raise argparse.ArgumentTypeError(f"expected a multiple of 32, got {text}")
     return value
+
+
+_RUN_BY_KIND = {"detector": _run_detector, "decoding": _run_decoding, "recognizer": run_recognizer}

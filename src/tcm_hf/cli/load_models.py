@@ -1,0 +1,102 @@
+"""From `--model`, `--device` and `--dtype` to a pipeline, with one clear line where that fails."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from tcm_hf.cli.errors import CommandError
+
+# By the `model_type` of their configurations.
+DETECTOR, RECOGNIZER = "tcm", "clip4str"
+_KINDS = {DETECTOR: "a text detector", RECOGNIZER: "a text recogniser"}
+
+
+def check_model_name(option: str, model: str, wanted: str) -> None:
+    """Refuse what can be no checkpoint, before torch is imported.
+
+    Args:
+        option: Of the command line, which names the model.
+        model: Checkpoint folder or Hub id.
+        wanted: `DETECTOR` or `RECOGNIZER`.
+
+    Raises:
+        CommandError: If `model` is a folder without a checkpoint or with one of another kind, or neither a
+            folder nor a Hub id.
+    """
+    folder = Path(model)
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise CommandError(f"no config.json in {model}: it holds no checkpoint")
+    # A Hub id is a name or owner/name; anything else can only be a folder.
+    if not folder.is_dir() and not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", model):
+        raise CommandError(f"no such model folder: {model}")
+    found = _model_type(folder)
+    if found not in (None, wanted):
+        raise CommandError(
+            f"{option} {model}: expected {_KINDS[wanted]} (model type {wanted}), found "
+            f"{_KINDS.get(found, 'another model')} (model type {found})"
+        )
+
+
+def _model_type(folder: Path) -> Any:
+    """What the configuration in a folder says; `None` where it does not: loading will tell more."""
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def load_pipeline(task: str, model: str, *, device: str, dtype: str, quiet: bool, **options: Any) -> Any:
+    """Load `pipeline(task)`.
+
+    Args:
+        task: One of ours.
+        model: Checkpoint folder or Hub id.
+        device: As on the command line; "auto" lets the pipeline take the first accelerator, or else the CPU.
+        dtype: As on the command line.
+        quiet: Whether transformers keeps its warnings to itself.
+        options: More for the pipeline.
+
+    Raises:
+        CommandError: If there is no such device, or a checkpoint is missing, broken or of another kind.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+    from transformers import pipeline
+    from transformers.utils import logging
+
+    if quiet:
+        logging.set_verbosity_error()
+    if quiet or not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    where = available_device(device)
+    try:
+        # Typed for the built-in tasks alone.
+        return pipeline(task, model=model, device=where, dtype=dtype, **options)  # type: ignore
+    except (OSError, ValueError, RuntimeError, StrictDataclassError, SafetensorError) as error:
+        # The last line of transformers' long texts names the cause.
+        reason = str(error).strip().splitlines()[-1]
+        names = " with ".join([model, *(str(value) for value in options.values() if isinstance(value, str))])
+        raise CommandError(f"cannot load the model {names}: {reason}") from error
+
+
+def available_device(name: str) -> str | None:
+    """The device for the pipeline: `None` lets it take the first accelerator, or else the CPU.
+
+    Raises:
+        CommandError: If this machine has no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return None
+    kind, _, index = name.partition(":")
+    if kind == "cpu":
+        return name
+    backend = getattr(torch, kind)
+    if not backend.is_available():
+        raise CommandError(f"--device {name}: there is no {kind} device here, use --device cpu")
+    if index and int(index) >= backend.device_count():
+        raise CommandError(f"--device {name}: there are only {backend.device_count()} {kind} devices, from 0")
+    return name
