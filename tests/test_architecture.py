@@ -17,14 +17,14 @@ TRAVELLING = ("modeling", "processing", "pipelines")
 LAYERS = {
     "data": {"modeling", "processing"},
     "evaluation": {"modeling", "processing", "data"},
-    "conversion": {"modeling", "processing", "data"},
+    "conversion": {"modeling", "processing", "data", "_version"},
     "training": {"modeling", "processing", "data", "evaluation"},
     # The command line stands on everything; what only registration knows it takes from `tcm_hf` itself.
     "cli": {*TRAVELLING, "data", "evaluation", "conversion", "training", "_version", "tcm_hf"},
     "registration": {*TRAVELLING, "_import_hook"},
     "hub": {*TRAVELLING, "_version"},
     "__main__": {"cli"},
-    "__init__": {*TRAVELLING, "evaluation", "training", "registration", "hub", "_version"},
+    "__init__": {*TRAVELLING, "conversion", "evaluation", "training", "registration", "hub", "_version"},
     "_import_hook": set(),
     "_version": set(),
 }

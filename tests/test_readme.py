@@ -57,7 +57,7 @@ def test_commands_have_arguments_that_exist(words):
 
 def test_every_verb_is_shown():
     shown = {words[1] for words in command_lines() if words[0] == "tcm-hf"}
-    assert shown == {"detect", "evaluate", "synth", "train"}
+    assert shown == {"read", "detect", "recognize", "evaluate", "synth", "synth-words", "train", "convert"}
 
 
 def test_make_targets_exist():
@@ -74,13 +74,28 @@ def test_links_lead_to_files(target):
 
 def test_model_paths_in_commands_exist():
     paths = {word for words in command_lines() for word in words if word.startswith("src/")}
-    assert {REPOSITORY / path for path in paths} == {tcm_hf.default_checkpoint()}
+    tasks = ("text-detection", "text-recognition")
+    assert {REPOSITORY / path for path in paths} == {tcm_hf.default_checkpoint(task) for task in tasks}
 
 
-def test_pipeline_parameters_are_those_of_the_pipeline():
-    """The sentence that lists them names every one, and none that is gone."""
-    from tcm_hf.pipelines.text_detection import _POSTPROCESS_PARAMETERS, _PREPROCESS_PARAMETERS
+def parameters_in_row(task: str) -> set[str]:
+    (row,) = (line for line in README.splitlines() if line.startswith(f'| `"{task}"` |'))
+    return set(re.findall(r"`([a-z_]+)`", row.split("|")[3]))
 
-    sentence = README.split("Its parameters:")[1].split("\n\n")[0]
-    named = set(re.findall(r"`([a-z_]+)`", sentence))
-    assert named == {*_PREPROCESS_PARAMETERS, *_POSTPROCESS_PARAMETERS, "batch_size", "device", "dtype"}
+
+def test_pipeline_parameters_are_those_of_the_pipelines():
+    """The table names every one, and none that is gone."""
+    from tcm_hf import TextDetectionPipeline, TextRecognitionPipeline, TextSpottingPipeline
+
+    known = {
+        pipeline_class: {
+            *pipeline_class.preprocess_parameters,
+            *pipeline_class.forward_parameters,
+            *pipeline_class.postprocess_parameters,
+        }
+        for pipeline_class in (TextDetectionPipeline, TextRecognitionPipeline, TextSpottingPipeline)
+    }
+    detection, recognition = known[TextDetectionPipeline], known[TextRecognitionPipeline]
+    assert parameters_in_row("text-detection") == detection
+    assert parameters_in_row("text-recognition") == recognition
+    assert parameters_in_row("text-spotting") == known[TextSpottingPipeline] - detection - recognition
