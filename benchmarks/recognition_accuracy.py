@@ -57,25 +57,52 @@ def table_row(
 
 def model_rows(
     name: str, crops: list[np.ndarray], texts: list[str], arguments: argparse.Namespace
-) -> list[tuple[str | float, ...]]:
-    """A row for each of the settings."""
+) -> tuple[list[tuple[str | float, ...]], dict[str, list[str]]]:
+    """A row for each of the settings, and what was read with it."""
     recognizer = pipeline("text-recognition", model=name, device=arguments.device)
-    rows = []
+    rows, readings = [], {}
     for settings in arguments.settings:
         cross, refinements = SETTINGS[settings]
+        readings[settings] = []
 
-        def read(cross: bool = cross, refinements: int = refinements) -> list[str]:
+        def read(
+            cross: bool = cross, refinements: int = refinements, kept: list[str] = readings[settings]
+        ) -> list[str]:
             found = recognizer(
                 crops,
                 batch_size=arguments.batch_size,
                 use_cross_branch=cross,
                 refine_iterations=refinements,
             )
-            return [word["text"] for word in found]
+            kept[:] = [word["text"] for word in found]
+            return kept
 
         described = f"{'with' if cross else 'without'} cross branch, {refinements} refinement(s)"
         rows.append(table_row(Path(name).name, described, texts, read))
-    return rows
+    return rows, readings
+
+
+def paired_lines(readings: dict[str, list[str]], texts: list[str]) -> list[str]:
+    """Each setting beside the first on the same words (36): who alone is right, and the difference."""
+    (protocol,) = TextRecognitionMetric(["36"]).protocols
+    wanted = [protocol.normalized(text) for text in texts]
+    right = {
+        settings: np.array(
+            [protocol.normalized(text) == word for text, word in zip(found, wanted, strict=True)]
+        )
+        for settings, found in readings.items()
+    }
+    first, *others = right
+    lines = []
+    for other in others:
+        difference = right[first].astype(int) - right[other]
+        interval = 1.96 * difference.std() / len(difference) ** 0.5
+        lines.append(
+            f"{first} alone is right {(difference > 0).sum()} times, {other} alone "
+            f"{(difference < 0).sum()} times in {len(texts)}: {100 * difference.mean():+.1f} ± "
+            f"{100 * interval:.1f} points (95 %)"
+        )
+    return lines
 
 
 def peer_rows(
@@ -118,10 +145,15 @@ def main() -> None:
     print(f"{torch.get_num_threads()} thread(s), batches of {arguments.batch_size}; {machine()}")
     for words in arguments.words:
         crops, texts = load_crops(words, arguments.margin, arguments.limit)
-        rows = [row for name in models for row in model_rows(name, crops, texts, arguments)]
+        rows, pairs = [], []
+        for name in models:
+            own_rows, readings = model_rows(name, crops, texts, arguments)
+            rows += own_rows
+            pairs += [f"{Path(name).name}: {line}" for line in paired_lines(readings, texts)]
         rows += peer_rows(crops, texts, arguments)
         print(f"\n{len(texts)} words of {words}\n")
         print_table(("reader", "settings", "36", "62", "94", "1-NED, 36", "words/s"), rows)
+        print("", *pairs, sep="\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from PIL import Image
 
 from tcm_hf.data.records import DO_NOT_CARE, TextRecord
 from tcm_hf.processing.image_loading import load_rgb_image
+from tcm_hf.processing.word_crops import rectify_word
 
 __all__ = ["LMDBWords", "WordRecord", "append_lmdb", "encode_word", "word_crops", "write_lmdb"]
 
@@ -219,14 +220,13 @@ def word_crops(
 ) -> Iterator[WordRecord]:
     """Cut the legible words out of annotated photos, at the photo's own resolution.
 
-    Quads are rectified by perspective, polygons by the perspective of their smallest rotated rectangle.
-    The annotated order of the corners is kept: the first edge becomes the top, so that a word that runs
-    downwards is upright in its crop.
+    They are made straight like the words that a detector finds, see `rectify_word`. The annotated order of
+    the points is kept: a word that runs downwards is upright in its crop.
 
     Args:
         records: Photos with polygons and transcriptions.
         margin: What is cut around the polygon, as a share of the word's height; negative cuts into it.
-        min_height_px: Words lower than this are left out.
+        min_height_px: Words lower than this are left out, and those without area or outside of the photo.
 
     Yields:
         One record a word that is neither "do not care" nor without a transcription.
@@ -241,42 +241,12 @@ def word_crops(
             continue
         image = record.load_image()
         for number, instance in legible:
-            quad = _quad_of(instance.polygon_xy)
-            crop = _cut_quad(image, quad, margin, min_height_px)
-            if crop is not None:
+            try:
+                crop = rectify_word(image, instance.polygon_xy, margin)
+            except ValueError:  # labels of real corpora hold lines and points, too
+                continue
+            if crop.shape[0] >= min_height_px * (1 + 2 * margin) and crop.shape[1] > 1:
                 yield WordRecord(crop, str(instance.text), f"{Path(record.name).stem}_{number}")
-
-
-def _quad_of(polygon_xy: np.ndarray) -> np.ndarray:
-    """The polygon itself if it has four corners, else its smallest rectangle in the polygon's order."""
-    if len(polygon_xy) == 4:
-        return polygon_xy.astype(np.float32)
-    box = cv2.boxPoints(cv2.minAreaRect(polygon_xy.astype(np.float32)))
-    if cv2.contourArea(box, oriented=True) < 0:
-        box = box[::-1]
-    turns = [np.roll(box, turn, axis=0) for turn in range(4)]
-    # The first point of the polygon is the text's top left, its last one the bottom left.
-    ends = np.stack([polygon_xy[0], polygon_xy[-1]])
-    return min(turns, key=lambda quad: float(np.abs(quad[[0, 3]] - ends).sum())).astype(np.float32)
-
-
-def _cut_quad(image: np.ndarray, quad: np.ndarray, margin: float, min_height_px: float) -> np.ndarray | None:
-    top, right, bottom, left = (float(np.linalg.norm(quad[(side + 1) % 4] - quad[side])) for side in range(4))
-    width, height = max(top, bottom), max(left, right)
-    if height < min_height_px or width < 2:
-        return None
-    edge = margin * height
-    out_w, out_h = max(2, round(width + 2 * edge)), max(2, round(height + 2 * edge))
-    if min(out_w, out_h) < 2:
-        return None
-    target = np.array(
-        [[edge, edge], [out_w - edge, edge], [out_w - edge, out_h - edge], [edge, out_h - edge]], np.float32
-    )
-    # Pixel edges to pixel centres: what OpenCV calls (0, 0) is the middle of the first pixel.
-    matrix = cv2.getPerspectiveTransform(quad - 0.5, target - 0.5)
-    return cv2.warpPerspective(
-        image, matrix, (out_w, out_h), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
 
 
 def _lmdb() -> Any:

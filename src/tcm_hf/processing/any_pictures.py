@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from transformers.image_processing_backends import PilBackend, TorchvisionBackend
-from transformers.image_processing_utils import BaseImageProcessor
-from transformers.image_utils import ChannelDimension, is_valid_image
+from transformers.image_processing_utils import BaseImageProcessor, BatchFeature
+from transformers.image_utils import ChannelDimension, SizeDict, is_valid_image
 from transformers.utils import logging
 
 from .image_loading import array_to_rgb, as_numpy, has_channels_last, load_rgb_image, to_8_bits
@@ -23,9 +23,13 @@ class AnyPictureProcessing(BaseImageProcessor):
 
     Attributes:
         presets: settings of published and shipped models, by name.
+        no_cropping_because: end of the error for `do_center_crop` and `do_pad`.
+        for_unequal_sizes: end of the error for a batch of images that have different processed sizes.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    no_cropping_because: ClassVar[str]
+    for_unequal_sizes: ClassVar[str]
 
     def __init__(self, **kwargs: Any):
         if not type(self).__module__.startswith("transformers_modules"):
@@ -74,6 +78,52 @@ class AnyPictureProcessing(BaseImageProcessor):
         return super().process_image(
             image, do_convert_rgb=False, input_data_format=input_data_format, **kwargs
         )
+
+    def _processed_size_hw(self, size_hw: tuple[int, int], size: SizeDict, **kwargs: Any) -> tuple[int, int]:
+        """The size that an image of this size is stretched to."""
+        raise NotImplementedError
+
+    def _preprocess(
+        self,
+        images: list,
+        do_resize: bool,
+        size: SizeDict,
+        resample: Any,
+        do_center_crop: bool | None,
+        do_pad: bool | None,
+        return_tensors: Any,
+        **kwargs,
+    ) -> BatchFeature:
+        if do_center_crop or do_pad:
+            raise ValueError(f"`do_center_crop` and `do_pad` must be off: {self.no_cropping_because}")
+        if not images:
+            return BatchFeature({"pixel_values": []})
+        if do_resize:
+            # One by one: photos and crops of words hardly ever share a size.
+            images = [self._stretched(image, size, resample, **kwargs) for image in images]
+        shapes = {tuple(image.shape) for image in images}
+        if return_tensors is not None and len(shapes) > 1:
+            raise ValueError(
+                f"Images of one batch must have one processed size: got {sorted(shapes)}. "
+                f"{self.for_unequal_sizes}"
+            )
+        return super()._preprocess(  # type: ignore[misc]
+            images,
+            do_resize=False,
+            size=size,
+            resample=resample,
+            do_center_crop=False,
+            do_pad=False,
+            return_tensors=return_tensors,
+            **kwargs,
+        )
+
+    def _stretched(self, image: Any, size: SizeDict, resample: Any, **kwargs) -> Any:
+        processed_hw = self._processed_size_hw(tuple(image.shape[-2:]), size, **kwargs)
+        if tuple(image.shape[-2:]) == processed_hw:
+            return image
+        exact = SizeDict(height=processed_hw[0], width=processed_hw[1])
+        return self.resize(image, exact, resample=resample)  # type: ignore[attr-defined]
 
     def load_rgb_image(self, image: Any, timeout: float | None = None) -> np.ndarray:
         """Load an image from anything, upright: `(H, W, 3)` uint8 RGB. See `load_rgb_image` for its kinds."""

@@ -3,7 +3,6 @@
 from typing import Any
 
 from transformers.image_processing_backends import PilBackend, TorchvisionBackend
-from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD, PILImageResampling, SizeDict
 
 from .any_pictures import AnyPictureProcessing
@@ -45,52 +44,19 @@ class _CLIP4STRImageProcessing(AnyPictureProcessing):
     image_mean = OPENAI_CLIP_MEAN
     image_std = OPENAI_CLIP_STD
 
-    def _preprocess(
-        self,
-        images: list,
-        do_resize: bool,
-        size: SizeDict,
-        resample: Any,
-        do_center_crop: bool | None,
-        do_pad: bool | None,
-        return_tensors: Any,
-        **kwargs,
-    ) -> BatchFeature:
-        if do_center_crop or do_pad:
-            raise ValueError(
-                "`do_center_crop` and `do_pad` must be off: the network expects a word that fills its "
-                "picture. Crop before, and leave the stretching to `do_resize`."
-            )
-        if not images:
-            return BatchFeature({"pixel_values": []})
-        if do_resize:
-            # One by one: crops of words hardly ever share a size.
-            images = [self._stretched(image, size, resample) for image in images]
-        shapes = {tuple(image.shape) for image in images}
-        if return_tensors is not None and len(shapes) > 1:
-            raise ValueError(
-                f"Words of one batch must have one size: got {sorted(shapes)}. Leave `do_resize` on."
-            )
-        return super()._preprocess(
-            images,
-            do_resize=False,
-            size=size,
-            resample=resample,
-            do_center_crop=False,
-            do_pad=False,
-            return_tensors=return_tensors,
-            **kwargs,
-        )
+    no_cropping_because = (
+        "the network expects a word that fills its picture. Crop before, and leave the stretching to "
+        "`do_resize`."
+    )
+    for_unequal_sizes = "Leave `do_resize` on."
 
-    def _stretched(self, image: Any, size: SizeDict, resample: Any) -> Any:
+    def _processed_size_hw(self, size_hw: tuple[int, int], size: SizeDict, **kwargs: Any) -> tuple[int, int]:
         if not (size.height and size.width):
             raise ValueError(
                 'Expected `size={"height": …, "width": …}`, the size of the network\'s picture: got '
                 f"{dict(size)}. A word is stretched to it, its aspect ratio is not kept."
             )
-        if tuple(image.shape[-2:]) == (size.height, size.width):
-            return image
-        return self.resize(image, size, resample=resample)  # type: ignore[attr-defined]
+        return size.height, size.width
 
 
 class CLIP4STRImageProcessor(_CLIP4STRImageProcessing, TorchvisionBackend):  # type: ignore[misc]

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import torch
 from transformers.image_processing_backends import PilBackend, TorchvisionBackend
-from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import PILImageResampling, SizeDict
 from transformers.processing_utils import ImagesKwargs
 
@@ -75,51 +74,17 @@ class _TCMImageProcessing(TCMPostProcessing, WordCropping, AnyPictureProcessing)
     image_mean = TCM_MEAN
     image_std = TCM_STD
 
-    def _preprocess(
-        self,
-        images: list,
-        do_resize: bool,
-        size: SizeDict,
-        resample: Any,
-        size_divisor: int,
-        do_center_crop: bool | None,
-        do_pad: bool | None,
-        return_tensors: Any,
-        **kwargs,
-    ) -> BatchFeature:
-        if do_center_crop or do_pad:
-            raise ValueError(
-                "`do_center_crop` and `do_pad` must be off: after either of them the sizes of the images "
-                "alone no longer lead from the map back to the image. For one size of all images use "
-                '`size={"height": …, "width": …}`.'
-            )
-        if not images:
-            return BatchFeature({"pixel_values": []})
-        if do_resize:
-            images = [self._resized(image, size, resample, size_divisor) for image in images]
-        shapes = {tuple(image.shape) for image in images}
-        if return_tensors is not None and len(shapes) > 1:
-            raise ValueError(
-                f"Images of one batch must have one processed size: got {sorted(shapes)}. Process them one "
-                "by one, group them by `get_processed_size_hw`, or leave out `return_tensors` for a list."
-            )
-        return super()._preprocess(
-            images,
-            do_resize=False,
-            size=size,
-            resample=resample,
-            do_center_crop=False,
-            do_pad=False,
-            return_tensors=return_tensors,
-            **kwargs,
-        )
+    no_cropping_because = (
+        "after either of them the sizes of the images alone no longer lead from the map back to the image. "
+        'For one size of all images use `size={"height": …, "width": …}`.'
+    )
+    for_unequal_sizes = (
+        "Process them one by one, group them by `get_processed_size_hw`, or leave out `return_tensors` for a "
+        "list."
+    )
 
-    def _resized(self, image: Any, size: SizeDict, resample: Any, size_divisor: int) -> Any:
-        height, width = processed_size_hw(tuple(image.shape[-2:]), dict(size), size_divisor)
-        if tuple(image.shape[-2:]) == (height, width):
-            return image
-        exact = SizeDict(height=height, width=width)
-        return self.resize(image, exact, resample=resample)  # type: ignore[attr-defined]
+    def _processed_size_hw(self, size_hw: tuple[int, int], size: SizeDict, **kwargs: Any) -> tuple[int, int]:
+        return processed_size_hw(size_hw, dict(size), kwargs["size_divisor"])
 
     def get_processed_size_hw(self, size_hw: tuple[int, int], size: dict | None = None) -> tuple[int, int]:
         """Size that an image gets before the network sees it.
