@@ -20,8 +20,12 @@ import json
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+
+from tcm_hf.conversion.golden import sample as sub
+from tcm_hf.conversion.golden import seeded_image as image
 
 FOLDERS = (Path(__file__).parent / "golden", Path(__file__).parents[2] / "shared" / "golden")
 EMBEDDINGS = {"positional_embedding", "class_embedding", "contexts", "meta_query", "pos_queries"}
@@ -44,6 +48,12 @@ def load(case: str) -> tuple[dict, dict[str, np.ndarray]]:
                 arrays = dict(stored)
         return json.loads(text), arrays
     pytest.skip(f"golden case {case} is neither in tests/golden nor in shared/golden")
+
+
+def stored(arrays: dict[str, np.ndarray], key: str) -> np.ndarray:
+    """An array that OpenCV painted: 5 paints polygons that leave the canvas a few pixels differently."""
+    newer = int(cv2.__version__.split(".")[0]) >= 5
+    return arrays[f"{key}@cv5"] if newer and f"{key}@cv5" in arrays else arrays[key]
 
 
 def tensor(name: str, shape, dtype: str = "float32") -> np.ndarray:
@@ -77,31 +87,4 @@ def state(inventory: dict) -> dict[str, np.ndarray]:
     return {name: tensor(name, shape, dtype) for name, (shape, dtype) in inventory.items()}
 
 
-def image(seed: int, shape) -> np.ndarray:
-    """An input image, (N, 3, H, W) float32."""
-    return np.random.default_rng(seed).standard_normal(tuple(shape)).astype("float32")
-
-
-def stride(size: int, keep: int = 4096) -> int:
-    """Sampling step of a stored tensor: 1, or the first odd number >= size / keep without factors 3, 5, 7."""
-    step = 1 if size <= keep else -(-size // keep) | 1
-    while step > 1 and (step % 3 == 0 or step % 5 == 0 or step % 7 == 0):
-        step += 2
-    return step
-
-
-def sub(values, keep: int = 4096) -> np.ndarray:
-    """The sample of a tensor that the npz holds: every stride-th element; the shape is kept at step 1."""
-    values = np.ascontiguousarray(values)
-    step = stride(values.size, keep)
-    return values if step == 1 else values.reshape(-1)[::step]
-
-
-def stats(name: str, values) -> np.ndarray:
-    """What the npz holds as `<name>__stats`: mean, std, L2, min, max and a seeded projection."""
-    flat = np.asarray(values, "float64").reshape(-1)
-    direction = np.random.default_rng(zlib.crc32(f"proj:{name}".encode())).standard_normal(flat.size)
-    projection = flat @ direction / np.sqrt(flat.size)
-    return np.array(
-        [flat.mean(), flat.std(), np.sqrt((flat * flat).sum()), flat.min(), flat.max(), projection]
-    )
+__all__ = ["image", "load", "state", "stored", "sub", "tensor"]

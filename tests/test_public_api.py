@@ -27,6 +27,7 @@ PUBLIC_NAMES = {
     "TextDetectionPipeline",
     "TextDetectionTrainer",
     "TextDetectionTrainingArguments",
+    "TextExplanationPipeline",
     "TextRecognitionMetric",
     "TextRecognitionPipeline",
     "TextRecognitionTrainer",

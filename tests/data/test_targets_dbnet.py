@@ -1,6 +1,5 @@
 """DBNet target maps: golden cases of the original program, value tables and invariances."""
 
-import cv2
 import numpy as np
 import pytest
 
@@ -11,16 +10,10 @@ WORD = np.array([[40, 30], [140, 30], [140, 70], [40, 70]], dtype=np.float32)
 KEYS = {"probability_map", "probability_mask", "threshold_map", "threshold_mask"}
 
 
-def stored(arrays: dict, key: str) -> np.ndarray:
-    """OpenCV 5 paints a few pixels of polygons that leave the canvas differently."""
-    newer = int(cv2.__version__.split(".")[0]) >= 5
-    return arrays[f"{key}@cv5"] if newer and f"{key}@cv5" in arrays else arrays[key]
-
-
 def assert_equal_to_golden(targets: dict, arrays: dict, kernel: str, mask: str, band: str, threshold: str):
-    np.testing.assert_array_equal(targets["probability_map"], stored(arrays, kernel) > 0)
-    np.testing.assert_array_equal(targets["probability_mask"], stored(arrays, mask))
-    np.testing.assert_array_equal(targets["threshold_mask"], stored(arrays, band))
+    np.testing.assert_array_equal(targets["probability_map"], golden_files.stored(arrays, kernel) > 0)
+    np.testing.assert_array_equal(targets["probability_mask"], golden_files.stored(arrays, mask))
+    np.testing.assert_array_equal(targets["threshold_mask"], golden_files.stored(arrays, band))
     # Stored as float16. One pixel on the edge between two branches of the original may fall to either side.
     difference = np.abs(targets["threshold_map"] - arrays[threshold].astype(np.float32))
     assert difference.max() < 2e-3

@@ -1,4 +1,4 @@
-"""Losses and gradients against the original programs."""
+"""DBNet's losses, the matching loss and their gradients against the original programs."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ import golden_files
 from tcm_hf.modeling.configuration_tcm import TCMConfig
 from tcm_hf.modeling.dbnet import DBNetHead, DBNetMaps
 from tcm_hf.modeling.matching import matching_loss
-from upstream import our_model, our_name
 
 NAMES = {
     "probability_map": "gt_shrink",
@@ -85,13 +84,28 @@ def test_dbnet_loss_and_gradient_are_the_originals(case, count, options):
     np.testing.assert_allclose(gradient.reshape(-1), stored.reshape(-1), atol=5e-4 * max(stored.std(), 1e-6))
 
 
-def test_matching_loss_and_gradient_of_one_image_are_the_originals():
+def matching_loss_of(logits, labels, balanced=True):
+    return matching_loss(logits, labels["probability_map"], labels["probability_mask"], 3.0, balanced)
+
+
+@pytest.mark.parametrize(
+    ("case", "seed", "shape", "count", "balanced"),
+    [
+        ("ident.bbce.n1", 13, (2, 1, 3, 4), 1, True),
+        ("ident.dice.n1", 13, (2, 1, 3, 4), 1, False),
+        ("ident.dice.n2", 13, (2, 1, 3, 4), 2, False),
+        # A ViT's map at 1/16: upstream's own configs compare it with a quarter of the target; `d16` does not.
+        ("ident.bbce.d16", 14, (1, 1, 6, 8), 1, True),
+        ("ident.dice.d16", 14, (1, 1, 6, 8), 1, False),
+    ],
+)
+def test_matching_loss_and_gradient_are_the_originals(case, seed, shape, count, balanced):
     reference, arrays = golden_files.load("D_losses")
-    logits = torch.from_numpy(3 * noise(13, (2, 1, 3, 4)))[:1].requires_grad_()
-    loss = matching_loss(logits, labels_of(arrays, 1), negative_ratio=3.0)
-    np.testing.assert_allclose(loss.item(), reference["losses"]["ident.bbce.n1"]["loss_pix_cls"], rtol=1e-4)
+    logits = torch.from_numpy(3 * noise(seed, shape))[:count].requires_grad_()
+    loss = matching_loss_of(logits, labels_of(arrays, count), balanced)
+    np.testing.assert_allclose(loss.item(), reference["losses"][case]["loss_pix_cls"], rtol=1e-4)
     loss.backward()
-    stored = arrays["ident.bbce.n1.grad0"]
+    stored = arrays[f"{case}.grad0"]
     np.testing.assert_allclose(logits.grad.numpy(), stored, atol=5e-4 * stored.std())
 
 
@@ -101,41 +115,7 @@ def test_matching_loss_of_a_batch_is_the_mean_of_its_images():
     _, arrays = golden_files.load("D_losses")
     logits, labels = torch.from_numpy(3 * noise(13, (2, 1, 3, 4))), labels_of(arrays, 2)
     alone = [
-        matching_loss(
-            logits[i : i + 1], {name: value[i : i + 1] for name, value in labels.items()}, 3.0
-        ).item()
+        matching_loss_of(logits[i : i + 1], {name: value[i : i + 1] for name, value in labels.items()}).item()
         for i in range(2)
     ]
-    np.testing.assert_allclose(matching_loss(logits, labels, 3.0).item(), np.mean(alone), rtol=1e-6)
-
-
-@pytest.mark.parametrize("case", ["dbnet_tiny", "dbnet_v2_tiny", "abl_onlylearn_tiny", "scale_tiny"])
-def test_training_step_gives_the_originals_losses_and_gradients(case):
-    reference, _ = golden_files.load("D_train_e2e")
-    model_reference, _ = golden_files.load(f"C_{case}")
-    _, targets = golden_files.load("D_losses")
-    expected = reference["cases"][f"{case}.n1"]
-    state = golden_files.state(model_reference["inventory"])
-    model = our_model(model_reference["model_config"], state)
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)  # the originals' frozen text tower has gradients too
-    pixel_values = torch.from_numpy(golden_files.image(77, (1, 3, 128, 160)))
-    outputs = model(pixel_values, labels=labels_of(targets, 1, (128, 160)))
-    names = {
-        "bbox.loss_prob": "loss_probability",
-        "bbox.loss_thr": "loss_threshold",
-        "bbox.loss_db": "loss_binary",
-        "aux.loss_pix_cls": "loss_matching",
-    }
-    for theirs, ours in names.items():
-        np.testing.assert_allclose(outputs.loss_dict[ours].item(), expected["losses"][theirs], rtol=2e-4)
-    outputs.loss.backward()
-    ours = {name: parameter.grad for name, parameter in model.named_parameters()}
-    compared = 0
-    for name, norm in expected["grad_norm"].items():
-        gradient = ours.get(our_name(name))
-        if gradient is None or norm is None:
-            continue  # fused projections, and tensors that this configuration does not read
-        np.testing.assert_allclose(gradient.norm().item(), norm, rtol=5e-3, atol=1e-6, err_msg=name)
-        compared += 1
-    assert compared > 0.7 * len(ours)
+    np.testing.assert_allclose(matching_loss_of(logits, labels).item(), np.mean(alone), rtol=1e-6)

@@ -8,7 +8,7 @@ from transformers import AutoBackbone
 
 import tcm_hf  # noqa: F401  (registers the model type)
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel
-from tiny import SIZE_HW, tiny_config, tiny_images, tiny_labels, tiny_model
+from tiny import HEADS, SIZE_HW, maps_of, tiny_config, tiny_images, tiny_labels, tiny_model
 
 DECODER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 ONLY_FIXED = {"language_prompt": False, "visual_prompt_config": None, "text_refiner_config": None}
@@ -41,8 +41,29 @@ COMPOSITIONS = {
     "dice loss": {"head_config": {"neck_channels": 16, "balanced_probability_loss": False}},
     "no matching loss": {"matching_loss_weight": 0.0},
     "trained text tower": {"freeze_text_tower": False},
+    "pan": {"head_type": "pan"},
+    "pan on the baseline": {"method": "baseline", "head_type": "pan"},
+    "pan with one enhancement": {
+        "head_config": {"head_type": "pan", "neck_channels": 8, "num_enhancements": 1}
+    },
+    "fcenet": {"head_type": "fcenet"},
+    "fcenet on the baseline": {"method": "baseline", "head_type": "fcenet"},
+    "segnet": {"head_type": "segnet"},
+    "segnet, two classes": {"head_type": "segnet", **TWO_CLASSES},
+    "segnet, dice loss": {
+        "head_config": {"head_type": "segnet", "neck_channels": 8, "balanced_probability_loss": False}
+    },
 }
 METHODS = ["baseline", "tcm", "fasttcm"]
+DETECTORS = [(method, "dbnet") for method in METHODS] + [
+    ("fasttcm", head) for head in HEADS if head != "dbnet"
+]
+LOSSES = {
+    "dbnet": {"loss_probability", "loss_threshold", "loss_binary"},
+    "pan": {"loss_text", "loss_kernel", "loss_aggregation", "loss_discrimination"},
+    "fcenet": {"loss_region", "loss_center", "loss_contour_x", "loss_contour_y"},
+    "segnet": {"loss_probability"},
+}
 
 
 def composed(name):
@@ -62,15 +83,35 @@ def without_gradient(model):
     ]
 
 
+def assert_shapes(output, size_hw, num_classes=1):
+    """Every map of the head has the size its stride says; float32."""
+    found = {name: tuple(x.shape[1:]) for name, x in maps_of(output).items() if name != "matching_map"}
+    height, width = size_hw
+    quarter = (height // 4, width // 4)
+    levels = {i: (height // stride, width // stride) for i, stride in enumerate((8, 16, 32))}
+    expected = {
+        "dbnet": {"probability_map": size_hw},
+        "segnet": {"probability_map": size_hw, "segmentation_logits": (num_classes, *size_hw)},
+        "pan": {"text_logits": quarter, "kernel_logits": quarter, "pixel_embeddings": (4, *quarter)},
+        "fcenet": {f"region_logits.{i}": (2, *size) for i, size in levels.items()}
+        | {f"center_logits.{i}": (2, *size) for i, size in levels.items()}
+        | {f"fourier_coefficients.{i}": (22, *size) for i, size in levels.items()},
+    }
+    assert found in expected.values()
+    if output.probability_map is not None:
+        assert output.probability_map.min() >= 0 and output.probability_map.max() <= 1
+
+
 # ---- compositions ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", COMPOSITIONS)
 def test_every_composition_gives_finite_losses_and_every_trainable_parameter_a_gradient(name):
     model = composed(name).train()
-    output = model(tiny_images(), labels=tiny_labels())
+    head_type = model.config.head_config.head_type
+    output = model(tiny_images(), labels=tiny_labels(head_type=head_type))
     output.loss.backward()
-    expected = {"loss_probability", "loss_threshold", "loss_binary"}
+    expected = set(LOSSES[head_type])
     if model.config.method != "baseline" and model.config.matching_loss_weight:
         expected.add("loss_matching")
     assert set(output.loss_dict) == expected
@@ -88,8 +129,7 @@ def test_every_composition_gives_maps_of_the_size_of_the_image(name):
     model = composed(name).eval()
     with torch.no_grad():
         output = model(tiny_images())
-    assert output.probability_map.shape == (2, *SIZE_HW)
-    assert output.probability_map.min() >= 0 and output.probability_map.max() <= 1
+    assert_shapes(output, SIZE_HW, model.config.num_classes)
     assert output.loss is None and output.loss_dict is None
     if model.config.method == "baseline":
         assert output.matching_map is None
@@ -108,10 +148,10 @@ def test_language_prompt_of_tcm_follows_the_image_and_that_of_fasttcm_does_not()
 
 
 @pytest.mark.parametrize("size_hw", [(32, 32), (64, 224), (160, 32)])
-@pytest.mark.parametrize("method", METHODS)
-def test_any_multiple_of_32_will_do(method, size_hw):
+@pytest.mark.parametrize(("method", "head_type"), DETECTORS)
+def test_any_multiple_of_32_will_do(method, head_type, size_hw):
     with torch.no_grad():
-        assert tiny_model(method)(tiny_images(1, size_hw)).probability_map.shape == (1, *size_hw)
+        assert_shapes(tiny_model(method, head_type=head_type)(tiny_images(1, size_hw)), size_hw)
 
 
 # ---- training and inference --------------------------------------------------------------------------
@@ -129,13 +169,14 @@ def test_threshold_branch_runs_for_training_and_losses_only():
         assert len(calls) == 2
 
 
-def test_a_few_steps_of_training_lower_the_loss():
+@pytest.mark.parametrize("head_type", HEADS)
+def test_a_few_steps_of_training_lower_the_loss(head_type):
     torch.manual_seed(0)
-    model = tiny_model().train()
+    model = tiny_model(head_type=head_type).train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     losses = []
     for _ in range(20):
-        loss = model(tiny_images(), labels=tiny_labels()).loss
+        loss = model(tiny_images(), labels=tiny_labels(head_type=head_type)).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -143,30 +184,38 @@ def test_a_few_steps_of_training_lower_the_loss():
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_an_image_without_text_and_one_that_is_all_ignored_have_finite_losses():
-    labels = tiny_labels()
-    labels["probability_map"][0] = 0
-    labels["threshold_mask"][0] = 0
-    labels["probability_mask"][1] = 0
-    labels["threshold_mask"][1] = 0
-    model = tiny_model().train()
-    output = model(tiny_images(), labels=labels)
-    output.loss.backward()
-    assert torch.isfinite(output.loss)
-    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+@pytest.mark.parametrize("head_type", HEADS)
+def test_images_without_text_or_all_ignored_have_finite_losses_and_gradients(head_type):
+    model = tiny_model(head_type=head_type).train()
+    labels = tiny_labels(3, head_type=head_type)
+    for name, target in labels.items():
+        if name.startswith("contour_maps"):  # text region, centre region, mask, coefficients
+            target[0, :2] = target[0, 3:] = target[1, 2] = 0
+        else:
+            target[1 if "mask" in name else 0] = 0
+    for images in (slice(0, 3), slice(0, 1), slice(1, 2)):
+        batch = {name: target[images] for name, target in labels.items()}
+        output = model(tiny_images(3)[images], labels=batch)
+        output.loss.backward()
+        assert torch.isfinite(output.loss)
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
 def test_losses_are_means_so_trainer_must_divide_by_the_accumulation_steps():
     assert TCMForTextDetection.accepts_loss_kwargs is False
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_one_image_alone_gives_what_it_gives_in_a_batch(method):
-    model, images = tiny_model(method), tiny_images(3)
+@pytest.mark.parametrize(("method", "head_type"), DETECTORS)
+def test_one_image_alone_gives_what_it_gives_in_a_batch(method, head_type):
+    model, images = tiny_model(method, head_type=head_type), tiny_images(3)
     with torch.no_grad():
-        together = model(images).probability_map
-        alone = torch.cat([model(image[None]).probability_map for image in images])
-    torch.testing.assert_close(alone, together, rtol=0, atol=1e-5)
+        together = maps_of(model(images))
+        alone = [maps_of(model(image[None])) for image in images]
+    # A cosine hardly knows the direction of a short vector, and logits of SegNet are fourteen cosines.
+    tolerance = 1e-3 if head_type == "segnet" else 1e-5
+    for name, maps in together.items():
+        tolerated = tolerance * max(1.0, maps.abs().max().item())
+        torch.testing.assert_close(torch.cat([one[name] for one in alone]), maps, rtol=0, atol=tolerated)
 
 
 def gradients(model):
@@ -216,6 +265,16 @@ def test_torch_compile_finds_no_graph_break(method):
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     with torch.no_grad():
         torch.testing.assert_close(compiled(images).probability_map, model(images).probability_map)
+
+
+@pytest.mark.parametrize("head_type", list(HEADS)[1:])
+def test_torch_compile_finds_no_graph_break_in_any_head(head_type):
+    torch._dynamo.reset()
+    model = tiny_model(head_type=head_type)
+    compiled = torch.compile(model.head, fullgraph=True, backend="eager")
+    with torch.no_grad():
+        features = model.model(tiny_images())
+        torch.testing.assert_close(tuple(compiled(features)), tuple(model.head(features)))
 
 
 def test_output_may_be_a_tuple():
@@ -278,6 +337,13 @@ def test_images_of_other_sizes_are_refused_with_the_size(shape):
         tiny_model()(torch.zeros(shape))
 
 
+@pytest.mark.parametrize("head_type", HEADS)
+def test_every_head_lists_the_labels_its_losses_read(head_type):
+    labels = tiny_labels(1, head_type=head_type)
+    head = tiny_model(head_type=head_type).head
+    assert head.label_shapes(SIZE_HW) == {name: tuple(x.shape[1:]) for name, x in labels.items()}
+
+
 def test_missing_labels_are_named():
     labels = tiny_labels()
     del labels["threshold_mask"]
@@ -299,12 +365,18 @@ def test_detector_needs_all_four_stages():
     "overrides",
     [
         {"head_config": {"neck_channels": 20}},
+        {"head_config": {"head_type": "segnet", "neck_channels": 18}},
         {"visual_prompt_config": {"hidden_size": 16, "num_attention_heads": 3}},
     ],
 )
 def test_widths_that_do_not_divide_are_refused(overrides):
     with pytest.raises(ValueError, match=r"neck_channels|num_attention_heads"):
         TCMForTextDetection(tiny_config(**overrides))
+
+
+def test_a_head_that_reads_the_text_embedding_refuses_the_baseline():
+    with pytest.raises(ValueError, match=r"segnet.*baseline.*choose method"):
+        tiny_model("baseline", head_type="segnet")
 
 
 def test_a_trunk_with_channels_last_maps_is_refused():

@@ -11,8 +11,9 @@ from transformers import AutoModel, AutoModelForObjectDetection
 
 import tcm_hf
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel
+from tcm_hf.modeling.outputs_tcm import TCMModelOutput
 from tcm_hf.modeling.prompts import TextTower
-from tiny import tiny_config, tiny_images, tiny_labels, tiny_model
+from tiny import HEADS, maps_of, tiny_config, tiny_images, tiny_labels, tiny_model
 
 METHODS = ["baseline", "tcm", "fasttcm"]
 WITH_TEXT = ["tcm", "fasttcm"]
@@ -22,6 +23,11 @@ WITH_TEXT = ["tcm", "fasttcm"]
 def probability_map(model, dtype=None):
     # A copy, because weights that lie unaligned in a file change the last bit of sums on a CPU.
     return copy.deepcopy(model).eval()(tiny_images().to(dtype)).probability_map
+
+
+@torch.no_grad()
+def maps(model, dtype=None):
+    return maps_of(copy.deepcopy(model).eval()(tiny_images().to(dtype)))
 
 
 def reloaded(model, folder, **options):
@@ -40,6 +46,32 @@ def test_a_reloaded_model_gives_bit_equal_maps(method, tmp_path):
     assert torch.equal(probability_map(loaded), probability_map(model))
     again = reloaded(loaded, tmp_path / "again")
     assert torch.equal(probability_map(again), probability_map(model))
+
+
+@pytest.mark.parametrize("head_type", HEADS)
+def test_a_reloaded_model_gives_bit_equal_maps_with_every_head(head_type, tmp_path):
+    model = tiny_model(head_type=head_type)
+    loaded = reloaded(model, tmp_path)
+    assert type(loaded.head) is type(model.head)
+    assert not [name for name, tensor in loaded.state_dict().items() if tensor.is_meta]
+    found, expected = maps(loaded), maps(model)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        assert torch.equal(found[name], values), name
+
+
+@pytest.mark.parametrize("head_type", HEADS)
+def test_a_new_head_on_a_saved_backbone_starts_as_a_new_model_does(head_type, tmp_path):
+    """Loading fills what is missing by the rules of `_init_weights`; an unset scale or weight would show."""
+    tiny_model().model.save_pretrained(tmp_path)
+    loaded = TCMForTextDetection.from_pretrained(tmp_path, config=tiny_config(head_type=head_type))
+    for (name, found), expected in zip(
+        loaded.head.named_parameters(), tiny_model(head_type=head_type).head.parameters(), strict=True
+    ):
+        if found.numel() > 100:
+            torch.testing.assert_close(found.std(), expected.std(), rtol=0.35, atol=1e-3, msg=name)
+        if found.ndim < 2:
+            torch.testing.assert_close(found, expected, msg=name)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +165,16 @@ def test_half_precision_loads_and_runs_and_stays_close(method, dtype, tolerance,
     torch.testing.assert_close(found.float(), probability_map(model), rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("head_type", list(HEADS)[1:])
+def test_every_head_loads_and_runs_in_bfloat16_with_maps_in_float32(head_type, tmp_path):
+    model = tiny_model(head_type=head_type)
+    found, expected = maps(reloaded(model, tmp_path, dtype=torch.bfloat16), torch.bfloat16), maps(model)
+    for name, values in expected.items():
+        if name != "matching_map":
+            assert found[name].dtype == torch.float32
+            assert (found[name] - values).abs().mean() < 0.15 * values.std(), name
+
+
 def test_a_confident_mistake_has_a_gradient_under_autocast():
     # A bfloat16 sigmoid of 10 is exactly 1: the cross entropy of such a pixel would be clamped and flat.
     head = tiny_model("baseline").head
@@ -143,7 +185,7 @@ def test_a_confident_mistake_has_a_gradient_under_autocast():
         torch.zeros(1, conv.in_channels, 16 // 2**i, 24 // 2**i) for i, conv in enumerate(channels)
     )
     with torch.autocast("cpu", torch.bfloat16):
-        maps = head(feature_maps, with_threshold=True)
+        maps = head(TCMModelOutput(feature_maps=feature_maps), for_training=True)
     assert 0.999 < maps.probability_map.max().item() < 1
     nothing = torch.zeros(1, 64, 96)
     nothing[:, :8, :8] = 1
@@ -152,9 +194,11 @@ def test_a_confident_mistake_has_a_gradient_under_autocast():
     assert head.probability[-1].bias.grad.abs().item() > 0.1
 
 
-def test_autocast_trains_with_losses_in_full_precision():
+@pytest.mark.parametrize("head_type", HEADS)
+def test_autocast_trains_with_losses_in_full_precision(head_type):
+    model = tiny_model(head_type=head_type).train()
     with torch.autocast("cpu", torch.bfloat16):
-        output = tiny_model().train()(tiny_images(), labels=tiny_labels())
+        output = model(tiny_images(), labels=tiny_labels(head_type=head_type))
     assert output.loss.dtype == torch.float32
     output.loss.backward()
 

@@ -54,7 +54,7 @@ def maps(detector, images, batch_size):
     finally:
         del detector.postprocess
     items = [item[0] if isinstance(item, list) else item for item in seen]
-    return [item["probability_maps"][0] for item in items]
+    return [torch.as_tensor(item["tile_maps"][0]["probability_map"]) for item in items]
 
 
 @pytest.mark.parametrize("batch_size", [2, 5])

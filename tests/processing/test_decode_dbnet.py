@@ -14,6 +14,7 @@ from tcm_hf.processing.polygons import (
     polygon_iou,
     rasterise_polygon,
 )
+from text_shapes import curved, tilted
 
 GOLDEN_CONFIGS = (
     "default_quad", "default_poly", "td_quad", "ic15_quad",
@@ -65,19 +66,6 @@ def kernel_map(polygons, size_hw, probability=0.9, shrink_ratio=0.4):
         (kernel,) = offset_polygon(polygon, -distance)
         probability_map[rasterise_polygon(kernel, size_hw)] = probability
     return probability_map
-
-
-def tilted(center, width, height, degrees):
-    angle = np.deg2rad(degrees)
-    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-    return np.array([center + a * width / 2 * along + b * height / 2 * across
-                     for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])  # fmt: skip
-
-
-def curved(center, radius, height, degrees=120):
-    angles = np.deg2rad(np.linspace(-90 - degrees / 2, -90 + degrees / 2, 12))
-    arc = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return np.concatenate([center + (radius + height) * arc, (center + radius * arc)[::-1]])
 
 
 @pytest.mark.parametrize(

@@ -393,10 +393,9 @@ def test_tiles_join_to_one_map_that_decodes_in_the_frame_of_the_image():
     maps = [
         processor(image[y0:y1, x0:x1], return_tensors="pt")["pixel_values"][0, 0] for x0, y0, x1, y1 in tiles
     ]
-    whole = processor.merge_tiles([one.bfloat16() for one in maps], tiles, (200, 500))
-    assert whole.shape == (100, 250)
-    (result,) = processor.post_process_text_detection(
-        {"probability_map": whole[None]}, target_sizes=[(200, 500)], unclip_ratio=0, binarize_threshold=0.5
+    tile_maps = processor.split_images({"probability_map": torch.stack(maps).bfloat16()})
+    result = processor.post_process_tiles(
+        tile_maps, tiles, (200, 500), unclip_ratio=0, binarize_threshold=0.5
     )
     np.testing.assert_allclose(result["boxes"], [[61, 91, 439, 119]], atol=2)
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from tcm_hf.processing.polygons import offset_polygon, perimeter_px, polygon_area
+from tcm_hf.data.target_polygons import checked_polygons, is_too_small, shrunk_kernel
+from tcm_hf.processing.polygons import grow_on_pixels, perimeter_px, polygon_area
 
 __all__ = ["dbnet_targets"]
 
@@ -48,7 +49,7 @@ def dbnet_targets(
         ValueError: the lengths of `polygons_xy` and `ignore` differ, or a polygon is not a finite (P >= 3, 2)
             array.
     """
-    polygons = _checked_polygons(polygons_xy, ignore)
+    polygons = checked_polygons(polygons_xy, ignore)
     kernels = np.zeros(size_hw, np.uint8)
     kernel_mask = np.ones(size_hw, np.uint8)
     nearness = np.zeros(size_hw, np.float32)
@@ -60,8 +61,8 @@ def dbnet_targets(
         integer_polygon = polygon.astype(np.int32)
         shrunk = (
             []
-            if ignored or _is_too_small(polygon, min_short_side_px)
-            else _shrunk(integer_polygon, band_ratio)
+            if ignored or is_too_small(polygon, min_short_side_px)
+            else shrunk_kernel(integer_polygon, shrink_ratio)
         )
         if not shrunk:
             cv2.fillPoly(kernel_mask, [integer_polygon], 0)
@@ -79,49 +80,10 @@ def dbnet_targets(
     }
 
 
-def _checked_polygons(polygons_xy: Sequence[np.ndarray], ignore: Sequence[bool]) -> list[np.ndarray]:
-    """Float64 copies of the polygons, so that nothing below can touch the caller's arrays."""
-    if len(polygons_xy) != len(ignore):
-        raise ValueError(
-            f"`ignore` must have one flag per polygon: got {len(ignore)} for {len(polygons_xy)} polygons."
-        )
-    polygons = [np.array(polygon, dtype=np.float64) for polygon in polygons_xy]
-    for index, polygon in enumerate(polygons):
-        if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3:
-            raise ValueError(f"Polygon {index} must have the shape (P >= 3, 2): got {polygon.shape}.")
-        if not np.isfinite(polygon).all():
-            raise ValueError(
-                f"Polygon {index} must be finite: got {polygon.tolist()}. Drop it before building targets."
-            )
-    return polygons
-
-
-def _is_too_small(polygon: np.ndarray, min_short_side_px: float) -> bool:
-    if polygon_area(polygon) < 1:
-        return True
-    # Parity: the sides are measured on the truncated polygon.
-    return min(cv2.minAreaRect(polygon.astype(np.int32))[1]) < min_short_side_px
-
-
-def _offset(integer_polygon: np.ndarray, distance_px: float) -> list[np.ndarray]:
-    """Offset outline(s) on whole pixels, as OpenCV draws them; empty when nothing is left."""
-    return [part.astype(np.int32) for part in offset_polygon(integer_polygon, distance_px, units_per_px=1)]
-
-
-def _shrunk(integer_polygon: np.ndarray, band_ratio: float) -> list[np.ndarray]:
-    """Kernel outline(s) of a text: the polygon moved inwards by D.
-
-    Parity: the distance is rounded to a whole pixel. Upstream paints only the first part of a kernel that
-    falls apart; here all parts are painted.
-    """
-    distance_px = polygon_area(integer_polygon) * band_ratio / (perimeter_px(integer_polygon) + 1e-3)
-    return _offset(integer_polygon, -int(distance_px + 0.5))
-
-
 def _draw_band(polygon: np.ndarray, band_ratio: float, nearness: np.ndarray, band_mask: np.ndarray) -> None:
     """Raise `nearness` to 1 - distance / D near the outline, mark the padded polygon in `band_mask`."""
     distance_px = polygon_area(polygon) * band_ratio / perimeter_px(polygon)
-    padded = _offset(polygon.astype(np.int32), distance_px)
+    padded = grow_on_pixels(polygon.astype(np.int32), distance_px)
     if not padded:
         return
     cv2.fillPoly(band_mask, padded[:1], 1)

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from huggingface_hub.dataclasses import strict
 from transformers import CLIPConfig, CLIPTextConfig, CLIPVisionConfig, configuration_utils
 from transformers.configuration_utils import PreTrainedConfig
 
@@ -12,6 +11,7 @@ from .configuration_parts import (
     choose_part,
     json_value,
     refuse_unknown,
+    strict_config,
     strict_part,
 )
 from .presets_clip4str import PRESETS
@@ -23,7 +23,7 @@ BASE_TEXT = {"max_position_embeddings": 77, "hidden_act": "quick_gelu"}
 BASE_VISION = {"patch_size": 16, "hidden_act": "quick_gelu"}
 
 
-@strict
+@strict_config
 class ConvolutionalPatchConfig(PartConfig):
     r"""Convolutional stem that takes the place of CLIP's patch embedding in small models.
 
@@ -64,7 +64,7 @@ class ConvolutionalPatchConfig(PartConfig):
                 )
 
 
-@strict
+@strict_config
 class LinearAdapterConfig(PartConfig):
     r"""CLIP-Adapter: a bottleneck on the projected image tokens.
 
@@ -79,7 +79,7 @@ class LinearAdapterConfig(PartConfig):
     ratio: float | int = 0.2
 
 
-@strict
+@strict_config
 class AttentionAdapterConfig(PartConfig):
     r"""A transformer layer on the projected image tokens.
 
@@ -92,7 +92,7 @@ class AttentionAdapterConfig(PartConfig):
     ratio: float | int = 0.5
 
 
-@strict
+@strict_config
 class LadderAdapterConfig(PartConfig):
     r"""Ladder side tuning: a side network fed by chosen layers of the image tower.
 
@@ -139,7 +139,7 @@ PARTS = {
 }
 
 
-@strict
+@strict_config
 class CLIP4STRConfig(PresetsMixin, PreTrainedConfig):
     r"""Configuration of [`CLIP4STRForTextRecognition`].
 
@@ -180,8 +180,8 @@ class CLIP4STRConfig(PresetsMixin, PreTrainedConfig):
         initializer_range: standard deviation of the decoders' truncated normal start values.
 
     Raises:
-        ValueError: for an unknown keyword, here or inside a part, and for parts that do not fit together.
-        huggingface_hub.errors.StrictDataclassError: for a value of the wrong type.
+        ValueError: for an unknown keyword or a value of the wrong type, here or inside a part, and for parts
+            that do not fit together.
     """
 
     model_type = "clip4str"

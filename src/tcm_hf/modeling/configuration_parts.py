@@ -1,6 +1,7 @@
 """What the configurations share: presets, and strict sub-configs whose errors say which part is meant."""
 
-from typing import Any, ClassVar, Self
+from functools import wraps
+from typing import Any, ClassVar, Self, TypeVar
 
 from huggingface_hub.dataclasses import strict
 from huggingface_hub.errors import StrictDataclassError
@@ -15,6 +16,28 @@ TRANSFORMERS_KEYS = {
     "torch_dtype", "transformers_version", "transformers_weights", "use_cache",
 }  # fmt: skip
 """Keywords that transformers itself writes into configs; any other unknown keyword is a typo."""
+
+Config = TypeVar("Config", bound=type[PreTrainedConfig])
+
+
+class ConfigError(StrictDataclassError, ValueError):
+    """A config's value is of the wrong type, outside its choices, or does not fit the others."""
+
+
+def strict_config(config_class: Config) -> Config:
+    """huggingface_hub's `strict`, its errors as ValueErrors that say no more than what is wrong."""
+    config_class = strict(config_class)
+    strict_init = config_class.__init__
+
+    @wraps(strict_init)
+    def init(self, *args, **kwargs) -> None:
+        try:
+            strict_init(self, *args, **kwargs)
+        except StrictDataclassError as error:
+            raise ConfigError(str(error.__cause__ or error)) from error
+
+    config_class.__init__ = init  # type: ignore[method-assign]
+    return config_class
 
 
 def own_fields(config_class: type[PreTrainedConfig]) -> list[str]:
@@ -86,7 +109,7 @@ class PresetsMixin:
         return sorted(cls.presets)
 
 
-@strict
+@strict_config
 class PartConfig(PreTrainedConfig):
     """A part of a config: refuses unknown keywords, and writes its own fields alone into config.json."""
 

@@ -3,19 +3,20 @@
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
-from huggingface_hub.dataclasses import strict
 from transformers import CLIPTextConfig, configuration_utils
 from transformers.backbone_utils import BackboneConfigMixin
 from transformers.configuration_utils import PreTrainedConfig
 
+from .configuration_heads import HEAD_CONFIGS, DBNetHeadConfig
 from .configuration_parts import (
     PartConfig,
     PresetsMixin,
     choose_part,
-    json_value,
     refuse_unknown,
+    strict_config,
     strict_part,
 )
+from .configuration_towers import TOWER_CONFIGS, CLIPResNetTowerConfig
 from .presets_tcm import PRESETS
 
 PREDEFINED_PROMPT_TOKEN_IDS = [
@@ -24,58 +25,7 @@ PREDEFINED_PROMPT_TOKEN_IDS = [
 """CLIP's token ids of "the pixels of many arbitrary-shape text instances.", the released class prompt."""
 
 
-@strict
-class CLIPResNetTowerConfig(PartConfig):
-    r"""CLIP's modified ResNet with attention pooling (the papers' RN50), its trunk timm's `resnet50_clip`.
-
-    Args:
-        depths: residual blocks of the four stages; `(3, 4, 6, 3)` is RN50.
-        width: channels after the stem; stage i has `4 * width * 2**i`.
-        embed_dim: size of CLIP's joint embedding space, C.
-        num_attention_heads: heads of the attention pooling; 32 in CLIP's RN50 whatever the width.
-        grid_size: side of the square grid of position embeddings, input resolution / 32 (640 -> 20).
-    """
-
-    model_type = "tcm_clip_resnet_tower"
-    tower_type: Literal["clip_resnet"] = "clip_resnet"
-    depths: list[int] | tuple[int, ...] = (3, 4, 6, 3)
-    width: int = 64
-    embed_dim: int = 1024
-    num_attention_heads: int = 32
-    grid_size: int = 20
-
-    def __post_init__(self, **kwargs):
-        self.depths = list(self.depths)  # as config.json gives it back
-        super().__post_init__(**kwargs)
-
-
-@strict
-class TimmTowerConfig(PartConfig):
-    r"""Any timm trunk with `features_only` and strides 4, 8, 16, 32, our attention pooling on its end.
-
-    Args:
-        trunk: timm model name, for example `resnet10t` or `convnextv2_atto`.
-        trunk_options: keyword arguments for `timm.create_model`, for example
-            `{"channels": [24, 48, 96, 192]}`.
-        embed_dim: size of the joint embedding space, C.
-        num_attention_heads: heads of the attention pooling.
-        grid_size: side of the square grid of position embeddings; resized to the image at run time.
-    """
-
-    model_type = "tcm_timm_tower"
-    tower_type: Literal["timm"] = "timm"
-    trunk: str = "resnet10t"
-    trunk_options: dict = field(default_factory=dict)
-    embed_dim: int = 256
-    num_attention_heads: int = 4
-    grid_size: int = 20
-
-    def __post_init__(self, **kwargs):
-        self.trunk_options = {name: json_value(option) for name, option in self.trunk_options.items()}
-        super().__post_init__(**kwargs)
-
-
-@strict
+@strict_config
 class PromptDecoderConfig(PartConfig):
     r"""The small transformer decoder behind the visual prompt and the text refiner.
 
@@ -98,36 +48,6 @@ class PromptDecoderConfig(PartConfig):
     residual_scale: float | int = 1e-3
 
 
-@strict
-class DBNetHeadConfig(PartConfig):
-    r"""FPNC neck, probability and threshold branches, and loss weights of DBNet (arXiv 1911.08947).
-
-    Args:
-        neck_channels: channels of the lateral convolutions; the neck gives the same number at stride 4.
-        step_slope: k of the differentiable step `1 / (1 + exp(-k (P - T)))`, eq. 2.
-        probability_loss_weight: alpha.
-        threshold_loss_weight: beta.
-        balanced_probability_loss: balanced cross entropy on the probability map (the papers); dice otherwise.
-        negative_ratio: hard negatives kept per positive pixel in the balanced cross entropies.
-    """
-
-    model_type = "tcm_dbnet_head"
-    head_type: Literal["dbnet"] = "dbnet"
-    neck_channels: int = 256
-    step_slope: float | int = 50.0
-    probability_loss_weight: float | int = 5.0
-    threshold_loss_weight: float | int = 10.0
-    balanced_probability_loss: bool = True
-    negative_ratio: float | int = 3.0
-
-
-TOWER_CONFIGS: dict[str, type[PreTrainedConfig]] = {
-    "clip_resnet": CLIPResNetTowerConfig,
-    "timm": TimmTowerConfig,
-}
-HEAD_CONFIGS: dict[str, type[PreTrainedConfig]] = {"dbnet": DBNetHeadConfig}
-
-
 PARTS = {
     "image_tower_config": CLIPResNetTowerConfig,
     "text_tower_config": CLIPTextConfig,
@@ -147,7 +67,7 @@ else:
     OptionalPart = Part | None
 
 
-@strict
+@strict_config
 class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
     r"""Configuration of [`TCMModel`] and [`TCMForTextDetection`].
 
@@ -158,7 +78,7 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
     Args:
         method: `"fasttcm"` (meta query + bimodal similarity matching, TPAMI 2024), `"tcm"` (the language
             prompt is made from the image, CVPR 2023) or `"baseline"` (no text side, no matching map).
-        image_tower_config: `CLIPResNetTowerConfig` or `TimmTowerConfig`, or a dict with its `tower_type`.
+        image_tower_config: a config of `configuration_towers.py`, or a dict with its `tower_type`.
         text_tower_config: `CLIPTextConfig` of the text half of a CLIP model; `projection_dim` must equal the
             image tower's `embed_dim`. `max_position_embeddings` bounds prompt tokens + learnable prompts.
         prompt_token_ids: token ids of the class prompts, one list per class, from `<|startoftext|>` to
@@ -176,15 +96,14 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
         learn_temperature: multiply the matching map with a learned scale instead of dividing the auxiliary
             loss's logits by tau.
         matching_loss_weight: weight of the auxiliary matching loss (lambda); 0 leaves it out.
-        head_config: `DBNetHeadConfig`, or a dict with its `head_type`.
+        head_config: a config of `configuration_heads.py`, or a dict with its `head_type`.
         freeze_text_tower: keep the text tower out of training (`requires_grad=False`, eval mode).
         text_embedding_cached: the text embedding is a buffer and there is no text tower; set by
             `cache_text_embeddings()`.
 
     Raises:
-        ValueError: for an unknown keyword, and for an unknown key, choice or type inside a part.
-        huggingface_hub.errors.StrictDataclassError: for a value of the wrong type or outside its choices, and
-            for parts that do not fit together.
+        ValueError: for an unknown keyword, a value of the wrong type or outside its choices, here or inside a
+            part, and for parts that do not fit together.
     """
 
     model_type = "tcm"
@@ -323,9 +242,6 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
 
 __all__ = [
     "PREDEFINED_PROMPT_TOKEN_IDS",
-    "CLIPResNetTowerConfig",
-    "DBNetHeadConfig",
     "PromptDecoderConfig",
     "TCMConfig",
-    "TimmTowerConfig",
 ]

@@ -6,7 +6,10 @@ import torch
 from torch import nn
 
 from .configuration_tcm import TCMConfig
+from .detection_head import DetectionHead, Labels
 from .losses import EPS, balanced_mean, dice_loss
+from .matching import matching_loss
+from .outputs_tcm import TCMModelOutput
 
 
 class FPNC(nn.Module):
@@ -37,9 +40,9 @@ class FPNC(nn.Module):
 
 
 class UpsamplingBranch(nn.Sequential):
-    """Stride-4 features -> a logit map at full size: 3x3 convolution, two 2x2 transposed convolutions."""
+    """Stride-4 features -> maps at full size: 3x3 convolution, two 2x2 transposed convolutions."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, out_channels: int = 1):
         inner = channels // 4
         super().__init__(
             nn.Conv2d(channels, inner, 3, padding=1, bias=False),
@@ -48,7 +51,7 @@ class UpsamplingBranch(nn.Sequential):
             nn.ConvTranspose2d(inner, inner, 2, stride=2),
             nn.BatchNorm2d(inner),
             nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(inner, 1, 2, stride=2),
+            nn.ConvTranspose2d(inner, out_channels, 2, stride=2),
         )
 
 
@@ -60,17 +63,11 @@ class DBNetMaps(NamedTuple):
     binary_map: torch.Tensor | None
 
 
-class DBNetHead(nn.Module):
-    """Neck and head of DBNet.
-
-    Args:
-        config: the model's config, its `head_config` a `DBNetHeadConfig`.
-        in_channels: channels of C2 … C5, the matching map included.
-    """
+class DBNetHead(DetectionHead):
+    """Neck and head of DBNet."""
 
     def __init__(self, config: TCMConfig, in_channels: list[int]):
-        super().__init__()
-        self.head_config = config.head_config
+        super().__init__(config, in_channels)
         channels = self.head_config.neck_channels
         if channels % 16:
             raise ValueError(f"`neck_channels` must be a multiple of 16: got {channels}.")
@@ -78,27 +75,27 @@ class DBNetHead(nn.Module):
         self.probability = UpsamplingBranch(channels)
         self.threshold = UpsamplingBranch(channels)
 
-    def forward(self, feature_maps: tuple[torch.Tensor, ...], with_threshold: bool = False) -> DBNetMaps:
+    def forward(self, features: TCMModelOutput, for_training: bool = False) -> DBNetMaps:
         """C2 … C5 -> maps at full size.
 
         Decoding reads the probability map only, so the threshold branch (a quarter of the head's cost) runs
         for training alone.
         """
-        features = self.neck(feature_maps)
+        neck_features = self.neck(features.feature_maps)
         # In half precision a sigmoid is 1 from a logit of 6 on, and the loss of such a pixel has no gradient.
-        probability_map = self.probability(features).squeeze(1).float().sigmoid()
-        if not with_threshold:
+        probability_map = self.probability(neck_features).squeeze(1).float().sigmoid()
+        if not for_training:
             return DBNetMaps(probability_map, None, None)
-        threshold_map = self.threshold(features).squeeze(1).float().sigmoid()
+        threshold_map = self.threshold(neck_features).squeeze(1).float().sigmoid()
         # DBNet eq. 2: differentiable binarisation.
         binary_map = torch.sigmoid(self.head_config.step_slope * (probability_map - threshold_map))
         return DBNetMaps(probability_map, threshold_map, binary_map)
 
-    def loss(self, maps: DBNetMaps, labels: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def loss(self, maps: DBNetMaps, labels: Labels) -> dict[str, torch.Tensor]:
         """The three weighted losses of DBNet, eq. 5.
 
         Args:
-            maps: result of `forward(..., with_threshold=True)`.
+            maps: result of `forward(..., for_training=True)`.
             labels: `probability_map`, `probability_mask`, `threshold_map`, `threshold_mask`, each (B, H, W);
                 masks are 1 where a pixel is supervised.
 
@@ -106,7 +103,7 @@ class DBNetHead(nn.Module):
             `loss_probability`, `loss_threshold`, `loss_binary`: scalars.
         """
         if maps.threshold_map is None or maps.binary_map is None:
-            raise ValueError("The loss needs all maps: call the head with `with_threshold=True`.")
+            raise ValueError("The loss needs all maps: call the head with `for_training=True`.")
         kernel, kernel_mask = labels["probability_map"].float(), labels["probability_mask"].float()
         probability_map, binary_map = maps.probability_map.float(), maps.binary_map.float()
         if self.head_config.balanced_probability_loss:
@@ -122,3 +119,18 @@ class DBNetHead(nn.Module):
             "loss_threshold": self.head_config.threshold_loss_weight * threshold_loss,
             "loss_binary": dice_loss(binary_map, kernel, kernel_mask),
         }
+
+    def matching_loss(self, matching_logits: torch.Tensor, labels: Labels) -> torch.Tensor:
+        """Matching logits against the shrunk kernels, upsampled to the size of the image."""
+        return matching_loss(
+            matching_logits,
+            labels["probability_map"],
+            labels["probability_mask"],
+            self.head_config.negative_ratio,
+            self.head_config.balanced_matching_loss,
+        )
+
+    def label_shapes(self, size_hw: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+        """Target maps at full size."""
+        names = ("probability_map", "probability_mask", "threshold_map", "threshold_mask")
+        return dict.fromkeys(names, size_hw)

@@ -1,15 +1,18 @@
 """Image towers: a photo becomes a feature pyramid, a global and a dense embedding in CLIP's joint space."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import timm
 import torch
+from timm.layers import BatchNormAct2d, ConvNormAct
 from timm.models.byobnet import ByoBlockCfg
 from torch import nn
 
 from .attention import MultiHeadAttention
-from .configuration_tcm import CLIPResNetTowerConfig, TCMConfig, TimmTowerConfig
+from .configuration_tcm import TCMConfig
+from .configuration_towers import CLIPResNetTowerConfig, TimmTowerConfig
 
 
 class AttentionPool2d(nn.Module):
@@ -49,11 +52,24 @@ class ImageTowerOutput(NamedTuple):
     """What every image tower returns."""
 
     feature_maps: tuple[torch.Tensor, ...]
-    """C2 … C5, (B, C_i, H / (4 · 2^i), W / (4 · 2^i))."""
+    """C2 … C5, (B, C_i, H / (4 · 2^i), W / (4 · 2^i)), rounded up."""
     global_embedding: torch.Tensor | None
-    """(B, C); None without attention pooling."""
+    """(B, C); None for the baseline."""
     dense_embedding: torch.Tensor | None
-    """(B, C, H/32, W/32); None without attention pooling."""
+    """(B, C, H / size_divisor, W / size_divisor); None for the baseline."""
+
+
+class ImageTower(nn.Module, ABC):
+    """What every image tower offers beside `forward`."""
+
+    channels: list[int]
+    """Channels of C2 … C5."""
+    size_divisor: int
+    """Both sides of the image must be multiples of this."""
+
+    @abstractmethod
+    def forward(self, pixel_values: torch.Tensor) -> ImageTowerOutput:
+        """(B, 3, H, W), H and W multiples of `size_divisor` -> pyramid and embeddings."""
 
 
 def _clip_resnet_trunk(config: CLIPResNetTowerConfig) -> nn.Module:
@@ -91,10 +107,25 @@ def _timm_trunk(config: TimmTowerConfig) -> nn.Module:
     return timm.create_model(config.trunk, features_only=True, out_indices=out_indices, **options)
 
 
+def _activations_apart(trunk: Any) -> Any:
+    """The trunk with plain batch norms where timm's hold the activation that follows.
+
+    DETR and its kin in transformers replace every `nn.BatchNorm2d` of a backbone by a frozen one, and timm's
+    class is one: the activations would be lost with it. Names and results stay the same.
+    """
+    for block in trunk.modules():
+        if isinstance(block, ConvNormAct) and isinstance(block.bn, BatchNormAct2d):
+            joint = block.bn
+            block.bn = nn.BatchNorm2d(joint.num_features, joint.eps, joint.momentum)
+            block.bn.load_state_dict(joint.state_dict(), assign=True)
+            block.aa = nn.Sequential(joint.drop, joint.act, nn.Identity() if block.aa is None else block.aa)
+    return trunk
+
+
 TRUNKS: dict[str, Callable[[Any], Any]] = {"clip_resnet": _clip_resnet_trunk, "timm": _timm_trunk}
 
 
-class ImageTower(nn.Module):
+class ConvolutionalTower(ImageTower):
     """A convolutional trunk with CLIP's attention pooling on its last stage.
 
     Args:
@@ -102,10 +133,13 @@ class ImageTower(nn.Module):
             and so no attention pooling.
     """
 
+    size_divisor = 32
+
     def __init__(self, config: TCMConfig):
         super().__init__()
         self._gradient_checkpointing = False
-        self.trunk = TRUNKS[config.image_tower_config.tower_type](config.image_tower_config)
+        tower = config.image_tower_config
+        self.trunk = _activations_apart(TRUNKS[tower.tower_type](tower))
         self.channels: list[int] = list(self.trunk.feature_info.channels())
         self.attention_pool = (
             None if config.method == "baseline" else AttentionPool2d(config, self.channels[-1])

@@ -6,7 +6,11 @@ EPS = 1e-6
 
 
 def balanced_mean(
-    pixel_loss: torch.Tensor, positive: torch.Tensor, mask: torch.Tensor, negative_ratio: float
+    pixel_loss: torch.Tensor,
+    positive: torch.Tensor,
+    mask: torch.Tensor,
+    negative_ratio: float,
+    negatives_without_text: int = 0,
 ) -> torch.Tensor:
     """Mean over all positives and the hardest negatives, `negative_ratio` of them per positive.
 
@@ -15,14 +19,16 @@ def balanced_mean(
         positive: 1 where the pixel belongs to text, same shape.
         mask: 1 where the pixel counts, same shape.
         negative_ratio: kept negatives per positive.
+        negatives_without_text: kept negatives where there is no positive at all.
 
     Returns:
-        A scalar; 0 without positives.
+        A scalar; 0 if nothing is kept.
     """
     positive = positive * mask
     negative = mask - positive
     positive_count = int(positive.sum())
-    negative_count = min(int(negative.sum()), int(positive_count * negative_ratio))
+    wanted = int(positive_count * negative_ratio) if positive_count else negatives_without_text
+    negative_count = min(int(negative.sum()), wanted)
     hardest = (pixel_loss * negative).flatten().topk(negative_count).values
     return ((pixel_loss * positive).sum() + hardest.sum()) / (positive_count + negative_count + EPS)
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from .configuration_tcm import TCMConfig
-from .losses import balanced_mean
+from .losses import balanced_mean, dice_loss
 
 
 class BimodalSimilarityMatching(nn.Module):
@@ -59,30 +59,36 @@ def instance_language_matching(dense_embedding: torch.Tensor, text_embedding: to
 
 
 def matching_loss(
-    matching_logits: torch.Tensor, labels: dict[str, torch.Tensor], negative_ratio: float
+    matching_logits: torch.Tensor,
+    target: torch.Tensor,
+    mask: torch.Tensor,
+    negative_ratio: float,
+    balanced: bool = True,
 ) -> torch.Tensor:
-    """Auxiliary loss on the matching map: balanced cross entropy against the kernel map, image by image.
+    """Auxiliary loss on the matching map, image by image: balanced cross entropy, or dice.
 
     Source: TCM eq. 8. `# Parity:` the released code broadcasts (N, 1, H, W) against (N, H, W) masks, so that
     the loss of an image is weighted by the masks of all others and grows N-fold with the batch; here every
     image has its own balance and the batch size changes nothing. For one image both are equal.
 
     Args:
-        matching_logits: (B, K, h, w); upsampled to the size of the labels.
-        labels: `probability_map` and `probability_mask`, (B, H, W).
-        negative_ratio: kept negatives per positive.
+        matching_logits: (B, K, h, w); upsampled to the size of the target.
+        target: (B, H, W), 1 inside text (DBNet: inside its shrunk kernel).
+        mask: (B, H, W), 1 where a pixel is supervised.
+        negative_ratio: kept negatives per positive in the balanced cross entropy.
+        balanced: balanced cross entropy; dice over the batch otherwise.
 
     Returns:
         A scalar.
     """
-    target, mask = labels["probability_map"].float(), labels["probability_mask"].float()
     logits = nn.functional.interpolate(
         matching_logits.float(), size=target.shape[-2:], mode="bilinear", align_corners=False
     )
-    target = target[:, None].expand_as(logits)
+    target, mask = (plane.float()[:, None].expand_as(logits) for plane in (target, mask))
+    if not balanced:
+        return dice_loss(logits.sigmoid(), target, mask)
     pixel_loss = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     per_image = [
-        balanced_mean(pixel_loss[i], target[i], mask[i].expand_as(target[i]), negative_ratio)
-        for i in range(logits.shape[0])
+        balanced_mean(pixel_loss[i], target[i], mask[i], negative_ratio) for i in range(logits.shape[0])
     ]
     return torch.stack(per_image).mean()

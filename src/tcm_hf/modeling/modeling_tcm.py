@@ -1,26 +1,27 @@
 """TCM (CVPR 2023) and FastTCM (TPAMI 2024): CLIP turned into a scene text detector."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import initialization as init
 from transformers.backbone_utils import BackboneMixin
-from transformers.modeling_outputs import BackboneOutput
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
-from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_tcm import TCMConfig
-from .dbnet import DBNetHead, DBNetMaps
-from .image_towers import AttentionPool2d, ImageTower
+from .dbnet import DBNetHead
+from .detection_head import DetectionHead
+from .fcenet import FCENetHead
+from .image_towers import AttentionPool2d, ConvolutionalTower, ImageTower
 from .matching import (
     BimodalSimilarityMatching,
     ProjectedSimilarityMatching,
     instance_language_matching,
-    matching_loss,
 )
+from .outputs_tcm import TCMModelOutput, TCMTextDetectionOutput
+from .pan import PANHead
 from .prompts import (
     FastTCMPrompt,
     FixedPrompt,
@@ -30,52 +31,20 @@ from .prompts import (
     TextTower,
     VisualPrompter,
 )
+from .segnet import SegNetHead
+from .vit_tower import CLIPViTTower, InterpolatedEmbeddings
 
-HEADS = {"dbnet": DBNetHead}
-
-
-@dataclass
-class TCMModelOutput(BackboneOutput):
-    """Feature pyramid with the matching map, and the embeddings behind it.
-
-    Args:
-        feature_maps: maps of the chosen stages; the matching map is concatenated to stage `matching_stage`.
-        hidden_states: maps of all four stages (only with `output_hidden_states=True`).
-        attentions: always None.
-        matching_map: (B, K, H/32, W/32) cosine between image positions and text, in [-1, 1]; times the
-            learned scale with `learn_temperature`.
-        global_embedding: (B, C) image embedding.
-        dense_embedding: (B, C, H/32, W/32) image embedding with the visual prompt.
-        text_embedding: (B, K, C) text embedding after similarity matching and refinement.
-    """
-
-    matching_map: torch.Tensor | None = None
-    global_embedding: torch.Tensor | None = None
-    dense_embedding: torch.Tensor | None = None
-    text_embedding: torch.Tensor | None = None
-
-
-@dataclass
-class TCMTextDetectionOutput(ModelOutput):
-    """Maps of the detector.
-
-    Args:
-        loss: sum of the weighted losses, with `labels`.
-        loss_dict: the single weighted losses, with `labels`.
-        probability_map: (B, H, W), how likely a pixel belongs to a shrunk text kernel.
-        threshold_map: (B, H, W), DBNet's threshold; with `labels` or in training only.
-        binary_map: (B, H, W), differentiable binarisation; with `labels` or in training only.
-        matching_map: (B, K, H/32, W/32), cosine between image positions and text; None for the baseline.
-        hidden_states: feature maps of all four stages (only with `output_hidden_states=True`).
-    """
-
-    loss: torch.Tensor | None = None
-    loss_dict: dict[str, torch.Tensor] | None = None
-    probability_map: torch.Tensor | None = None
-    threshold_map: torch.Tensor | None = None
-    binary_map: torch.Tensor | None = None
-    matching_map: torch.Tensor | None = None
-    hidden_states: tuple[torch.Tensor, ...] | None = None
+IMAGE_TOWERS: dict[str, type[ImageTower]] = {
+    "clip_resnet": ConvolutionalTower,
+    "timm": ConvolutionalTower,
+    "clip_vit": CLIPViTTower,
+}
+HEADS: dict[str, type[DetectionHead]] = {
+    "dbnet": DBNetHead,
+    "fcenet": FCENetHead,
+    "pan": PANHead,
+    "segnet": SegNetHead,
+}
 
 
 class TCMPreTrainedModel(PreTrainedModel):
@@ -87,30 +56,43 @@ class TCMPreTrainedModel(PreTrainedModel):
     input_modalities = ["image"]
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = False
-    _no_split_modules = ["PromptDecoderLayer", "CLIPEncoderLayer", "AttentionPool2d"]
+    _no_split_modules = [
+        "PromptDecoderLayer",
+        "CLIPEncoderLayer",
+        "AttentionPool2d",
+        "InterpolatedEmbeddings",
+    ]
     _supports_sdpa = True
     _can_compile_fullgraph = True
 
-    @classmethod
-    def from_pretrained(cls, *args, **kwargs):
-        """As in transformers; freezes the text tower again, as loading makes every parameter trainable."""
-        loaded = super().from_pretrained(*args, **kwargs)
-        (loaded[0] if isinstance(loaded, tuple) else loaded).freeze_text_tower()
-        return loaded
-
     def freeze_text_tower(self) -> None:
         """Applies `config.freeze_text_tower`: no gradients for the text tower."""
-        for module in self.modules():
-            if isinstance(module, TextTower) and self.config.freeze_text_tower:
-                module.requires_grad_(False)
+        for tower in self._frozen_text_towers():
+            tower.requires_grad_(False)
 
     def train(self, mode: bool = True):
-        """Training mode for all but a frozen text tower, which stays in eval mode."""
+        """Training mode for all but a frozen text tower, which stays in eval mode.
+
+        Loading makes every parameter trainable, those of a backbone inside another model too, and ends with
+        `eval()`: a text tower that is trainable as a whole is frozen again here.
+        """
         super().train(mode)
-        for module in self.modules():
-            if isinstance(module, TextTower) and self.config.freeze_text_tower:
-                module.eval()
+        for tower in self._frozen_text_towers():
+            tower.eval()
+            if all(parameter.requires_grad for parameter in tower.parameters()):
+                tower.requires_grad_(False)
         return self
+
+    def _frozen_text_towers(self) -> list[TextTower]:
+        if not self.config.freeze_text_tower:
+            return []
+        return [module for module in self.modules() if isinstance(module, TextTower)]
+
+    def _initialize_weights(self, module: nn.Module, *args, **kwargs) -> None:
+        # transformers passes over modules without tensors of their own in models that are not its own, for
+        # fear of overwriting what is loaded; a head that starts its layers itself is such a module. All that
+        # `_init_weights` calls leaves loaded tensors alone.
+        super()._initialize_weights(module)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -121,6 +103,9 @@ class TCMPreTrainedModel(PreTrainedModel):
             init.normal_(module.weight, std=module.in_features**-0.5)
         elif isinstance(module, AttentionPool2d):
             init.normal_(module.position_embedding, std=module.position_embedding.shape[1] ** -0.5)
+        elif isinstance(module, InterpolatedEmbeddings):
+            init.normal_(module.class_embedding, std=module.embed_dim**-0.5)
+            init.normal_(module.position_embedding.weight, std=module.embed_dim**-0.5)
         elif isinstance(module, CLIPTextEmbeddings):
             init.copy_(module.position_ids, torch.arange(module.position_ids.shape[1])[None])
         elif isinstance(module, PromptSequence):
@@ -133,6 +118,8 @@ class TCMPreTrainedModel(PreTrainedModel):
             init.constant_(module.gate, module.residual_scale)
         elif isinstance(module, ProjectedSimilarityMatching):
             init.eye_(module.projection.weight)
+        elif isinstance(module, DetectionHead):
+            module.initialize_parameters()
         elif isinstance(module, TCMModel):
             if module.text_embedding is not None:
                 init.normal_(module.text_embedding)
@@ -153,10 +140,11 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
     """
 
     has_attentions = False
+    _keys_to_ignore_on_load_unexpected = [r"^head\."]  # of a detector whose backbone is loaded
 
     def __init__(self, config: TCMConfig):
         super().__init__(config)
-        self.image_tower = ImageTower(config)
+        self.image_tower = IMAGE_TOWERS[config.image_tower_config.tower_type](config)
         self.num_features = list(self.image_tower.channels)
         self.prompt: nn.Module | None = None
         self.text_tower: TextTower | None = None
@@ -194,9 +182,19 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
         if config.learn_temperature:
             self.logit_scale = nn.Parameter(torch.zeros(()))
 
+    @property
+    def out_feature_strides(self) -> dict[str, int]:
+        """Pixels a cell, for every stage; beside transformers' `out_feature_channels`."""
+        return {name: 4 * 2**stage for stage, name in enumerate(self.stage_names)}
+
+    @property
+    def strides(self) -> list[int]:
+        """Pixels a cell of the feature maps, beside transformers' `channels`."""
+        return [self.out_feature_strides[name] for name in self.out_features]
+
     def get_input_embeddings(self) -> nn.Module:
-        """The trunk's first layer."""
-        return next(module for module in self.image_tower.trunk.modules() if isinstance(module, nn.Conv2d))
+        """The image tower's first layer."""
+        return next(module for module in self.image_tower.modules() if isinstance(module, nn.Conv2d))
 
     def encode_text(self, global_embedding: torch.Tensor | None = None) -> torch.Tensor:
         """Text embedding of the class prompts before any fusion with the image.
@@ -246,42 +244,48 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
 
     @can_return_tuple
     def forward(
-        self, pixel_values: torch.Tensor, output_hidden_states: bool | None = None, **kwargs
+        self,
+        pixel_values: torch.Tensor,
+        output_hidden_states: bool | None = None,
+        output_embeddings: bool | None = None,
+        **kwargs,
     ) -> TCMModelOutput:
         """Feature pyramid with the matching map.
 
         Args:
-            pixel_values: (B, 3, H, W) normalised RGB; H and W multiples of 32.
+            pixel_values: (B, 3, H, W) normalised RGB; H and W multiples of the image tower's `size_divisor`.
             output_hidden_states: return the maps of all stages as well.
+            output_embeddings: return the image embedding and the visual prompt as well.
             **kwargs: ignored (what callers of backbones pass along).
 
         Returns:
             [`TCMModelOutput`].
 
         Raises:
-            ValueError: for another number of dimensions, or a side that is not a multiple of 32.
+            ValueError: for another number of dimensions, or a side that is no multiple of `size_divisor`.
         """
-        if pixel_values.ndim != 4 or pixel_values.shape[-1] % 32 or pixel_values.shape[-2] % 32:
+        divisor = self.image_tower.size_divisor
+        if pixel_values.ndim != 4 or any(side == 0 or side % divisor for side in pixel_values.shape[-2:]):
             raise ValueError(
-                "`pixel_values` must be (B, 3, H, W) with H and W multiples of 32: got "
+                f"`pixel_values` must be (B, 3, H, W) with H and W multiples of {divisor}: got "
                 f"{tuple(pixel_values.shape)}; TCMImageProcessor resizes images so."
             )
         feature_maps, global_embedding, dense_embedding = self.image_tower(pixel_values)
-        text_embedding = matching_map = None
+        text_embedding = matching_map = image_embedding = visual_prompt = None
         if self.config.method != "baseline":
             text_embedding = self.encode_text(global_embedding).expand(pixel_values.shape[0], -1, -1)
             if self.similarity_matching is not None:
                 text_embedding = self.similarity_matching(text_embedding, global_embedding)
-            prompted = dense_embedding
+            image_embedding = dense_embedding
             if self.visual_prompter is not None:
-                prompted = self.visual_prompter(dense_embedding, text_embedding)
+                visual_prompt = self.visual_prompter(image_embedding, text_embedding)
+                dense_embedding = image_embedding + visual_prompt
             if self.text_refiner is not None:
                 # Parity: the refiner sees the image tokens before the visual prompt, the global one first.
                 image_tokens = torch.cat(
-                    [global_embedding[:, None], dense_embedding.flatten(2).transpose(1, 2)], dim=1
+                    [global_embedding[:, None], image_embedding.flatten(2).transpose(1, 2)], dim=1
                 )
                 text_embedding = self.text_refiner(text_embedding, image_tokens)
-            dense_embedding = prompted
             matching_map = instance_language_matching(dense_embedding, text_embedding)
             if self.logit_scale is not None:
                 matching_map = matching_map * self.logit_scale.exp()
@@ -295,6 +299,8 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
             global_embedding=global_embedding,
             dense_embedding=dense_embedding,
             text_embedding=text_embedding,
+            image_embedding=image_embedding if output_embeddings else None,
+            visual_prompt=visual_prompt if output_embeddings else None,
         )
 
     def _concatenate(
@@ -343,27 +349,32 @@ class TCMForTextDetection(TCMPreTrainedModel):
 
     @can_return_tuple
     def forward(
-        self, pixel_values: torch.Tensor, labels: dict[str, torch.Tensor] | None = None, **kwargs
+        self,
+        pixel_values: torch.Tensor,
+        labels: dict[str, torch.Tensor] | None = None,
+        output_embeddings: bool | None = None,
+        **kwargs,
     ) -> TCMTextDetectionOutput:
         """Finds text.
 
         Args:
-            pixel_values: (B, 3, H, W) normalised RGB; H and W multiples of 32.
-            labels: target maps, each (B, H, W): `probability_map` (1 inside shrunk text), `probability_mask`,
-                `threshold_map`, `threshold_mask` (1 where a pixel is supervised); see
-                `tcm_hf.data.targets_dbnet.dbnet_targets`.
+            pixel_values: (B, 3, H, W) normalised RGB; H and W multiples of the image tower's `size_divisor`.
+            labels: target maps by name, as the head's `label_shapes` lists them; see
+                `tcm_hf.data.targets_dbnet` and its siblings.
+            output_embeddings: return image embedding, visual prompt and text embedding as well: what CLIP
+                sees.
             **kwargs: passed on to the backbone.
 
         Returns:
             [`TCMTextDetectionOutput`]; with `labels` it has a loss.
 
         Raises:
-            ValueError: if a side is no multiple of 32, or the labels do not fit the image.
+            ValueError: if a side is no multiple of `size_divisor`, or the labels do not fit the image.
         """
         if labels is not None:
             self._check_labels(labels, pixel_values)
-        backbone = self.model(pixel_values, **kwargs)
-        maps = self.head(backbone.feature_maps, with_threshold=self.training or labels is not None)
+        backbone = self.model(pixel_values, output_embeddings=output_embeddings, **kwargs)
+        maps = self.head(backbone, for_training=self.training or labels is not None)
         loss, loss_dict = None, None
         if labels is not None:
             loss_dict = self._losses(maps, backbone.matching_map, labels)
@@ -373,31 +384,32 @@ class TCMForTextDetection(TCMPreTrainedModel):
             loss_dict=loss_dict,
             matching_map=backbone.matching_map,
             hidden_states=backbone.hidden_states,
+            image_embedding=backbone.image_embedding,
+            visual_prompt=backbone.visual_prompt,
+            text_embedding=backbone.text_embedding if output_embeddings else None,
             **maps._asdict(),
         )
 
     def _losses(
-        self, maps: DBNetMaps, matching_map: torch.Tensor | None, labels: dict[str, torch.Tensor]
+        self, maps: Any, matching_map: torch.Tensor | None, labels: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         # In full precision: cross entropy on probabilities is refused (CUDA) or coarse (CPU) under autocast.
-        with torch.autocast(maps.probability_map.device.type, enabled=False):
+        with torch.autocast(self.device.type, enabled=False):
             losses = self.head.loss(maps, labels)
             if matching_map is not None and self.config.matching_loss_weight:
                 logits = self.model.matching_logits(matching_map.float())
-                auxiliary = matching_loss(logits, labels, self.config.head_config.negative_ratio)
+                auxiliary = self.head.matching_loss(logits, labels)
                 losses["loss_matching"] = self.config.matching_loss_weight * auxiliary
         return losses
 
-    @staticmethod
-    def _check_labels(labels: dict[str, torch.Tensor], pixel_values: torch.Tensor) -> None:
-        names = ("probability_map", "probability_mask", "threshold_map", "threshold_mask")
-        if missing := [name for name in names if name not in labels]:
-            raise ValueError(f"`labels` must hold {list(names)}: {missing} are missing.")
-        expected = (pixel_values.shape[0], *pixel_values.shape[-2:])
-        for name in names:
-            if tuple(labels[name].shape) != expected:
+    def _check_labels(self, labels: dict[str, torch.Tensor], pixel_values: torch.Tensor) -> None:
+        expected = self.head.label_shapes((pixel_values.shape[-2], pixel_values.shape[-1]))
+        if missing := [name for name in expected if name not in labels]:
+            raise ValueError(f"`labels` must hold {list(expected)}: {missing} are missing.")
+        for name, shape in expected.items():
+            if tuple(labels[name].shape) != (pixel_values.shape[0], *shape):
                 raise ValueError(
-                    f"`labels[{name!r}]` must be (B, H, W) = {expected}, as the images: "
+                    f"`labels[{name!r}]` must be {(pixel_values.shape[0], *shape)} for these images: "
                     f"got {tuple(labels[name].shape)}."
                 )
 
@@ -405,7 +417,5 @@ class TCMForTextDetection(TCMPreTrainedModel):
 __all__ = [
     "TCMForTextDetection",
     "TCMModel",
-    "TCMModelOutput",
     "TCMPreTrainedModel",
-    "TCMTextDetectionOutput",
 ]

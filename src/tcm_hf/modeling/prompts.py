@@ -220,7 +220,10 @@ class PromptDecoder(nn.Module):
 
 
 class VisualPrompter(nn.Module):
-    """Adds the visual prompt: `I^ = I + gate * Decoder(I, text)`, the gate a learned scalar."""
+    """The visual prompt, which is added to the image embedding `I`: `gate * Decoder(I, text)`.
+
+    Source: TCM eq. 5. The gate is a learned scalar; the paper has none.
+    """
 
     def __init__(self, config: TCMConfig):
         super().__init__()
@@ -228,11 +231,11 @@ class VisualPrompter(nn.Module):
         self.generator = PromptDecoder(config, config.visual_prompt_config)
         self.gate = nn.Parameter(torch.tensor(float(self.residual_scale)))
 
-    def forward(self, dense_embedding: torch.Tensor, text_embedding: torch.Tensor) -> torch.Tensor:
+    def forward(self, image_embedding: torch.Tensor, text_embedding: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w), (B, K, C) -> (B, C, h, w)."""
-        tokens = dense_embedding.flatten(2).transpose(1, 2)
+        tokens = image_embedding.flatten(2).transpose(1, 2)
         visual_prompt = self.generator(tokens, text_embedding).transpose(1, 2)
-        return dense_embedding + self.gate * visual_prompt.unflatten(2, dense_embedding.shape[-2:])
+        return self.gate * visual_prompt.unflatten(2, image_embedding.shape[-2:])
 
 
 class TextRefiner(nn.Module):

@@ -67,7 +67,18 @@ class TextDetectionPipeline(PicturePipeline):
         super().__init__(*args, **kwargs)
         self._has_warned_of_shrinking = False
 
+    @property
+    def decoding_settings(self) -> tuple[str, ...]:
+        """Those of `decoding_parameters` that this detector goes by."""
+        head_type = getattr(getattr(self.model.config, "head_config", None), "head_type", None)
+        known = (*self.image_processor.get_decoding_settings(head_type), "max_detections")
+        return tuple(name for name in self.decoding_parameters if name in known)
+
     def _check_parameters(self, parameters: dict[str, Any]) -> None:
+        for name in self.decoding_parameters:
+            if parameters.get(name) is not None and name not in self.decoding_settings:
+                known = ", ".join(f"`{known}`" for known in self.decoding_settings)
+                raise ValueError(f"`{name}` is nothing that this kind of detector goes by: it takes {known}.")
         for name in ("threshold", "binarize_threshold"):
             check_range(parameters, name, 0, 1)
         check_range(parameters, "unclip_ratio", 0)
@@ -99,8 +110,9 @@ class TextDetectionPipeline(PicturePipeline):
             kwargs: Any of these; `None` means the value stored with the image processor.
 
                 - `threshold`: smallest score of a text, in [0, 1].
-                - `binarize_threshold`: probability above which a pixel is text, in [0, 1].
-                - `unclip_ratio`: how far the shrunk text kernel is grown (DBNet, arXiv 1911.08947, D').
+                - `binarize_threshold`: probability above which a pixel is text, in [0, 1] (not FCENet).
+                - `unclip_ratio`: how far the shrunk text kernel is grown (DBNet, arXiv 1911.08947, D'; not
+                  PAN, FCENet).
                 - `polygon_mode`: "quad" (four corners) or "polygon" (any number).
                 - `max_detections`: at most so many texts per image, best first.
                 - `sort`: "score" (best first, the default) or "reading" (lines from the top, left to right).
@@ -115,7 +127,8 @@ class TextDetectionPipeline(PicturePipeline):
 
         Raises:
             TypeError: For an unknown keyword, or an input that is no image.
-            ValueError: For a value out of range, or an image that cannot be read.
+            ValueError: For a value out of range or that this detector does not go by, or an image that cannot
+                be read.
         """
         self._has_warned_of_shrinking = False
         return super().__call__(inputs, **kwargs)
@@ -171,15 +184,18 @@ class TextDetectionPipeline(PicturePipeline):
             for start in range(0, len(places), len(images)):
                 chunk = places[start : start + len(images)]
                 batch = torch.stack([images[i]["pixel_values"][j] for i, j in chunk])  # (B, 3, h, w)
-                probability_maps = self.model(pixel_values=batch)["probability_map"]  # (B, h', w')
-                for (i, j), probability_map in zip(chunk, probability_maps, strict=True):
-                    maps[i][j] = probability_map
+                for (i, j), tile_maps in zip(chunk, self._maps(batch), strict=True):
+                    maps[i][j] = tile_maps
         return {
             "images": [
-                {"probability_maps": tile_maps, "boxes": image["boxes"], "size_hw": image["size_hw"]}
+                {"tile_maps": tile_maps, "boxes": image["boxes"], "size_hw": image["size_hw"]}
                 for tile_maps, image in zip(maps, images, strict=True)
             ]
         }
+
+    def _maps(self, pixel_values: torch.Tensor) -> list[dict[str, Any]]:
+        """(B, 3, h, w) -> what `postprocess` needs of each."""
+        return self.image_processor.split_images(self.model(pixel_values=pixel_values))
 
     def postprocess(
         self,
@@ -193,13 +209,11 @@ class TextDetectionPipeline(PicturePipeline):
     ) -> list[TextDetection]:
         """Decode the maps of one image to a list of `TextDetection`."""
         image = single(model_outputs["images"])
-        probability_map = self.image_processor.merge_tiles(
-            image["probability_maps"], image["boxes"], image["size_hw"]
-        )
-        (found,) = self.image_processor.post_process_text_detection(
-            {"probability_map": probability_map[None]},
+        found = self.image_processor.post_process_tiles(
+            image["tile_maps"],
+            image["boxes"],
+            image["size_hw"],
             threshold=threshold,
-            target_sizes=[image["size_hw"]],
             polygon_mode=polygon_mode,
             binarize_threshold=binarize_threshold,
             unclip_ratio=unclip_ratio,

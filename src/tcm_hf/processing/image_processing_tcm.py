@@ -1,9 +1,7 @@
 """Image processor of TCM text detectors: pictures -> `pixel_values`. The way back: post_processing_tcm.py."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
-import torch
 from transformers.image_processing_backends import PilBackend, TorchvisionBackend
 from transformers.image_utils import PILImageResampling, SizeDict
 from transformers.processing_utils import ImagesKwargs
@@ -12,7 +10,7 @@ from .any_pictures import AnyPictureProcessing
 from .image_sizes import processed_size_hw, shrink_factor
 from .post_processing_tcm import TCMPostProcessing
 from .presets_image_processing import PRESETS
-from .tiling import Tile, merge_tile_maps, plan_tiles
+from .tiling import Tile, plan_tiles
 from .word_crops import WordCropping
 
 # What the papers' released configs normalise with (RGB, there on the scale of 0..255): the mean is neither
@@ -40,6 +38,13 @@ class TCMImageProcessorKwargs(ImagesKwargs, total=False):
         max_candidates: at most so many blobs of the map are looked at. Default 3000.
         arc_length_ratio: outlines are simplified with this part of their length as the tolerance; 0 takes
             every corner. Default 0.001, as for IC15.
+        kernel_threshold: PAN: a pixel belongs to a kernel if its probability is above this. Default 0.5.
+        embedding_distance: PAN: a pixel joins a kernel whose mean embedding is nearer. Default 0.85.
+        min_area_px: PAN: an instance with fewer pixels of the map is dropped. Default 16.
+        region_exponent: FCENet: alpha, weight of the text region in the score. Default 1.2.
+        center_exponent: FCENet: beta, weight of the centre region in the score. Default 1.0.
+        num_contour_points: FCENet: points of an outline. Default 50.
+        nms_threshold: FCENet: of two outlines that overlap more (IoU) the better is kept. Default 0.1.
     """
 
     size_divisor: int
@@ -52,6 +57,13 @@ class TCMImageProcessorKwargs(ImagesKwargs, total=False):
     max_detections: int | None
     max_candidates: int
     arc_length_ratio: float | int | None
+    kernel_threshold: float | int
+    embedding_distance: float | int
+    min_area_px: int
+    region_exponent: float | int
+    center_exponent: float | int
+    num_contour_points: int
+    nms_threshold: float | int
 
 
 class _TCMImageProcessing(TCMPostProcessing, WordCropping, AnyPictureProcessing):
@@ -119,23 +131,6 @@ class _TCMImageProcessing(TCMPostProcessing, WordCropping, AnyPictureProcessing)
         if tile == "auto":
             tile = int(min(self.get_processed_size_hw((1000, 1000))) / _LEGIBLE_SCALE)
         return plan_tiles(size_hw, (tile, tile), overlap_px=tile // 6)
-
-    def merge_tiles(
-        self, probability_maps: Sequence[torch.Tensor], tiles: Sequence[Tile], size_hw: tuple[int, int]
-    ) -> torch.Tensor:
-        """Join the probability maps of tiles to the map of the whole image, see `merge_tile_maps`.
-
-        Args:
-            probability_maps: one `(h, w)` per tile, all of one size, on any device.
-            tiles: as from `plan_tiles`.
-            size_hw: (height, width) of the upright image in pixels.
-
-        Returns:
-            `(H, W)` float32 on the CPU, at the scale of the tiles; ready for `post_process_text_detection`
-            with `target_sizes=[size_hw]`.
-        """
-        maps = [torch.as_tensor(one).detach().float().cpu().numpy() for one in probability_maps]
-        return torch.from_numpy(merge_tile_maps(maps, tiles, size_hw))
 
 
 class TCMImageProcessor(_TCMImageProcessing, TorchvisionBackend):  # type: ignore[misc]

@@ -1,12 +1,12 @@
-"""Probability maps -> polygons on the original image: the part of the image processor behind the model."""
+"""Maps of a detector -> polygons on the original image: the part of the image processor behind the model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from .decode_dbnet import decode_dbnet
+from .detector_decoding import DECODINGS, DetectorDecoding, Maps, Outlines, decoding_of, split_images
 from .polygons import (
     bounding_box,
     clamp_to_image,
@@ -15,23 +15,34 @@ from .polygons import (
     polygon_area,
     simplify_polygon,
 )
+from .tile_outlines import merge_tile_outlines
+from .tiling import Tile
 
-_CENTRE = 0.5  # index i of the map names the pixel between the edges i and i + 1
-_OUTLINE_TOLERANCE_PX = 0.75  # pixels of the map
+SizeHW = tuple[float, float]
 
 
 class TCMPostProcessing:
     """Decoding: its settings are attributes, saved with the processor, and defaults of its methods."""
 
     threshold = 0.3
+    polygon_mode: Literal["quad", "polygon"] = "quad"
+    max_detections = None
+    # DBNet; PAN reads the first as well
     binarize_threshold = 0.3
     unclip_ratio = 1.5
     shrink_ratio = None
-    polygon_mode: Literal["quad", "polygon"] = "quad"
     min_side_px = 3
-    max_detections = None
     max_candidates = 3000
     arc_length_ratio = 0.001
+    # PAN
+    kernel_threshold = 0.5
+    embedding_distance = 0.85
+    min_area_px = 16
+    # FCENet
+    region_exponent = 1.2
+    center_exponent = 1.0
+    num_contour_points = 50
+    nms_threshold = 0.1
 
     def post_process_text_detection(
         self,
@@ -43,14 +54,16 @@ class TCMPostProcessing:
         unclip_ratio: float | None = None,
         max_detections: int | None = None,
     ) -> list[dict[str, Any]]:
-        """Text instances of each image, from the probability maps of the model.
+        """Text instances of each image, from the maps of the model, whatever its detector.
 
         Arguments that are None take the value of the attribute of the same name.
 
         Args:
-            outputs: what the model returned, or a dict; `"probability_map"` is `(B, H, W)`, or a list of
-                `(H, W)`, probabilities of any float type on any device.
-            threshold: least score (mean probability in the kernel), 0..1.
+            outputs: what the model returned, or a dict with the fields of one detector, of any float type on
+                any device: `"probability_map"` `(B, H, W)`, or a list of `(H, W)` (DBNet); `"text_logits"`,
+                `"kernel_logits"`, `"pixel_embeddings"` (PAN); `"region_logits"`, `"center_logits"`,
+                `"fourier_coefficients"` (FCENet), see `TCMTextDetectionOutput`.
+            threshold: least score, 0..1.
             target_sizes: (height, width) in pixels of each upright original image, as a list or `(B, 2)`;
                 None leaves coordinates in pixels of the map.
             polygon_mode: "quad" or "polygon".
@@ -65,30 +78,93 @@ class TCMPostProcessing:
             top-left-most corner.
 
         Raises:
-            ValueError: if there is not one target size per image, or `polygon_mode` is unknown.
+            ValueError: if the outputs are of no detector, there is not one target size per image,
+                `polygon_mode` is unknown, or the detector does not know a setting that was given.
         """
-        maps = _probability_maps(outputs)
-        mode = self.polygon_mode if polygon_mode is None else polygon_mode
+        decoding, images = decoding_of(outputs), split_images(outputs)
+        settings = self._decoding_settings(
+            decoding,
+            threshold=threshold,
+            polygon_mode=polygon_mode,
+            binarize_threshold=binarize_threshold,
+            unclip_ratio=unclip_ratio,
+        )
         best = self.max_detections if max_detections is None else max_detections
-        results = []
-        for probability_map, size_hw in zip(maps, _target_sizes(target_sizes, maps), strict=True):
-            polygons, scores = decode_dbnet(
-                probability_map,
-                binarize_threshold=self.binarize_threshold
-                if binarize_threshold is None
-                else binarize_threshold,
-                score_threshold=self.threshold if threshold is None else threshold,
-                unclip_ratio=self.unclip_ratio if unclip_ratio is None else unclip_ratio,
-                polygon_mode=mode,
-                min_side_px=self.min_side_px,
-                max_candidates=self.max_candidates,
-                arc_length_ratio=self.arc_length_ratio or None,
-                shrink_ratio=self.shrink_ratio if unclip_ratio is None else None,
+        sizes = _target_sizes(target_sizes, len(images))
+        return [
+            _detections(*_on_photo(decoding, decoding.decode(maps, settings), size_hw, settings), best)
+            for maps, size_hw in zip(images, sizes, strict=True)
+        ]
+
+    @staticmethod
+    def get_decoding_settings(head_type: str | None = None) -> tuple[str, ...]:
+        """Names of the settings that decoding goes by.
+
+        Args:
+            head_type: of the detector, as in the `head_config` of its model; None or an unknown one for the
+                settings of all.
+        """
+        fitting = [one for one in DECODINGS if head_type in one.head_types] or DECODINGS
+        return tuple(dict.fromkeys(name for one in fitting for name in one.settings))
+
+    @staticmethod
+    def split_images(outputs: Any) -> list[Maps]:
+        """The outputs of a batch, image by image, ready for `post_process_tiles`."""
+        return split_images(outputs)
+
+    def post_process_tiles(
+        self,
+        tile_maps: Sequence[Maps],
+        tiles: Sequence[Tile],
+        size_hw: tuple[int, int],
+        max_detections: int | None = None,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        """Text instances of one photo that went through the model in tiles.
+
+        Args:
+            tile_maps: the maps of each tile, as `split_images` gives them; tiles of one size have maps of
+                one size.
+            tiles: as from `plan_tiles`.
+            size_hw: (height, width) of the upright photo in pixels.
+            max_detections: of more instances the best are kept.
+            **settings: as the settings of `post_process_text_detection`.
+
+        Returns:
+            One dict as of `post_process_text_detection`, in pixels of the photo.
+        """
+        decoding = decoding_of(tile_maps[0])
+        best = self.max_detections if max_detections is None else max_detections
+        chosen = self._decoding_settings(decoding, **settings)
+        joined = tile_maps[0] if len(tiles) == 1 else decoding.join_tiles(tile_maps, tiles, size_hw)
+        if joined is not None:
+            return _detections(*_on_photo(decoding, decoding.decode(joined, chosen), size_hw, chosen), best)
+        polygons, scores, seam_px = [], [], 0.0
+        for maps, (x0, y0, x1, y1) in zip(tile_maps, tiles, strict=True):
+            outlines = decoding.decode(maps, chosen)
+            found, found_scores = _on_photo(decoding, outlines, (y1 - y0, x1 - x0), chosen)
+            polygons.append([polygon + np.array((x0, y0), np.float32) for polygon in found])
+            scores.append(found_scores)
+            seam_px = decoding.seam_px * (x1 - x0) / outlines.map_hw[1]
+        merged = merge_tile_outlines(
+            polygons, scores, tiles, size_hw, seam_px=seam_px, polygon_mode=chosen["polygon_mode"]
+        )
+        return _detections(*merged, best)
+
+    def _decoding_settings(self, decoding: DetectorDecoding, **given: Any) -> dict[str, Any]:
+        """Attributes of the processor, replaced by what a call gave; the detector must know the latter."""
+        given = {name: value for name, value in given.items() if value is not None}
+        if unknown := sorted(set(given) - set(decoding.settings)):
+            raise ValueError(
+                f"The detector of these outputs ({decoding.fields[0]}) has no settings {unknown}: it knows "
+                f"{list(decoding.settings)}."
             )
-            fitted = [_in_image(polygon, probability_map.shape, size_hw, mode) for polygon in polygons]
-            found = [i for i in np.argsort(-scores, kind="stable") if polygon_area(fitted[i]) > 0][:best]
-            results.append(_detections([fitted[i] for i in found], scores[found]))
-        return results
+        if (mode := given.get("polygon_mode", self.polygon_mode)) not in ("quad", "polygon"):
+            raise ValueError(f'`polygon_mode` must be "quad" or "polygon": got {mode!r}.')
+        settings = {name: getattr(self, name) for name in decoding.settings} | given
+        if "unclip_ratio" in given:
+            settings["shrink_ratio"] = None  # which would decide in its place
+        return settings
 
     def post_process_object_detection(
         self,
@@ -118,44 +194,41 @@ class TCMPostProcessing:
         ]
 
 
-def _probability_maps(outputs: Any) -> list[np.ndarray]:
-    maps = outputs["probability_map"]
-    if isinstance(maps, torch.Tensor) and maps.ndim != 3:
-        raise ValueError(f"`probability_map` must have shape (B, H, W): got {tuple(maps.shape)}.")
-    return [torch.as_tensor(one).detach().float().cpu().numpy() for one in maps]
-
-
-def _target_sizes(target_sizes: Any, maps: list[np.ndarray]) -> list[tuple[float, float]]:
+def _target_sizes(target_sizes: Any, count: int) -> Sequence[SizeHW | None]:
     if target_sizes is None:
-        return [one.shape for one in maps]
-    if len(target_sizes) != len(maps):
+        return [None] * count
+    if len(target_sizes) != count:
         raise ValueError(
             f"`target_sizes` must have one (height, width) per image: got {len(target_sizes)} for a batch of "
-            f"{len(maps)}."
+            f"{count}."
         )
     return [(float(height), float(width)) for height, width in target_sizes]
 
 
-def _in_image(
-    polygon_xy: np.ndarray, map_hw: tuple[int, int], size_hw: tuple[float, float], polygon_mode: str
-) -> np.ndarray:
-    """From pixel indices of the map to the edge frame of the image, cut at its border."""
-    scale_xy = np.array([size_hw[1] / map_hw[1], size_hw[0] / map_hw[0]])
-    if polygon_mode == "quad":
-        return order_clockwise(clamp_to_image((polygon_xy + _CENTRE) * scale_xy, size_hw))
+def _on_photo(
+    decoding: DetectorDecoding, found: Outlines, size_hw: SizeHW | None, settings: Mapping[str, Any]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """From pixels of the map to those of the photo (None: they stay), cut at its border."""
+    size_hw = found.map_hw if size_hw is None else size_hw
+    scale_xy = np.array([size_hw[1] / found.map_hw[1], size_hw[0] / found.map_hw[0]])
+    if settings["polygon_mode"] == "quad":
+        quads = [order_clockwise(clamp_to_image(quad * scale_xy, size_hw)) for quad in found.polygons_xy]
+        return quads, found.scores
     # Growing a kernel rounds its corners with dozens of points that nobody can tell from a few.
-    outline = simplify_polygon(polygon_xy, _OUTLINE_TOLERANCE_PX)
-    return clip_to_image((outline + _CENTRE) * scale_xy, size_hw)
+    outlines = [
+        clip_to_image(simplify_polygon(polygon, decoding.outline_tolerance_px) * scale_xy, size_hw)
+        for polygon in found.polygons_xy
+    ]
+    return outlines, found.scores
 
 
-def _detections(polygons: list[np.ndarray], scores: np.ndarray) -> dict[str, Any]:
-    boxes = (
-        np.stack([bounding_box(polygon) for polygon in polygons])
-        if polygons
-        else np.zeros((0, 4), np.float32)
-    )
+def _detections(polygons: list[np.ndarray], scores: np.ndarray, best: int | None) -> dict[str, Any]:
+    """Those with an area, best score first."""
+    order = [i for i in np.argsort(-scores, kind="stable") if polygon_area(polygons[i]) > 0][:best]
+    kept = [np.asarray(polygons[i], np.float32) for i in order]
+    boxes = np.stack([bounding_box(polygon) for polygon in kept]) if kept else np.zeros((0, 4), np.float32)
     return {
-        "scores": torch.from_numpy(scores),
-        "polygons": [torch.from_numpy(polygon) for polygon in polygons],
+        "scores": torch.from_numpy(scores[order]),
+        "polygons": [torch.from_numpy(polygon) for polygon in kept],
         "boxes": torch.from_numpy(boxes),
     }

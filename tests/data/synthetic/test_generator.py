@@ -108,9 +108,14 @@ def test_bad_options_name_the_field(options):
         SyntheticTextOptions(**options)
 
 
-def test_scripts_without_a_font_are_an_error():
+@pytest.mark.parametrize("shares", [{"chinese": 1.0}, {"chinese": 1.0, "latin": 0.0}, {}])
+def test_scripts_without_a_font_are_an_error_before_the_first_scene(shares):
     with pytest.raises(ValueError, match="script_shares"):
-        make(script_shares={"chinese": 1.0}, empty_share=0.0)(0, 0)
+        make(script_shares=shares)
+
+
+def test_of_several_scripts_those_without_a_font_are_left_out():
+    assert make(script_shares={"chinese": 9.0, "latin": 0.1}, empty_share=0.0)(0, 0).instances
 
 
 def test_photo_crops_avoid_every_annotated_text():

@@ -104,14 +104,25 @@ class SceneView:
         return view_homography(np.radians(yaw), np.radians(pitch), np.radians(roll), focal_px)
 
 
-def draw_script(rng: np.random.Generator, fonts: FontLibrary, shares: dict[str, float]) -> str:
-    """A script that a font is there for."""
+def drawable_scripts(fonts: FontLibrary, shares: dict[str, float]) -> list[str]:
+    """The wanted scripts that a font is there for.
+
+    Raises:
+        ValueError: If there is none.
+    """
     scripts = [script for script in fonts.scripts if shares.get(script, 0) > 0]
     if not scripts:
+        wanted = sorted(script for script, share in shares.items() if share > 0)
         raise ValueError(
-            f"No font covers the wanted scripts {sorted(shares)}: the fonts cover {list(fonts.scripts)}. "
+            f"No font covers the wanted scripts {wanted}: the fonts cover {list(fonts.scripts)}. "
             "Change `script_shares` or install fonts for them."
         )
+    return scripts
+
+
+def draw_script(rng: np.random.Generator, fonts: FontLibrary, shares: dict[str, float]) -> str:
+    """A script that a font is there for."""
+    scripts = drawable_scripts(fonts, shares)
     weights = np.array([shares[script] for script in scripts])
     return scripts[int(rng.choice(len(scripts), p=weights / weights.sum()))]
 

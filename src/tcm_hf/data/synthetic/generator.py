@@ -15,6 +15,7 @@ from tcm_hf.data.synthetic.composition import (
     SyntheticTextOptions,
     draw_block,
     draw_warp,
+    drawable_scripts,
 )
 from tcm_hf.data.synthetic.degradations import Damage, degrade
 from tcm_hf.data.synthetic.distractors import add_distractors
@@ -36,6 +37,9 @@ class SyntheticTextGenerator:
         fonts: The fonts; None finds those of the system (Pillow's own face when there are none).
         backgrounds: Photos to take text-free crops from; None makes every background procedurally.
         options: What the scenes look like.
+
+    Raises:
+        ValueError: If the images are too small, or no font covers a wanted script.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class SyntheticTextGenerator:
         self.fonts = fonts if fonts is not None else FontLibrary.from_folders()
         self.backgrounds = backgrounds
         self.options = options or SyntheticTextOptions()
+        drawable_scripts(self.fonts, self.options.script_shares)  # raises now, not in the first scene
 
     @classmethod
     def from_folders(

@@ -1,0 +1,220 @@
+"""Outputs of any detector -> outlines: which decoder reads which maps, with which settings.
+
+The fields of the outputs tell the detector, so one image processor serves all of them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+
+from .decode_dbnet import decode_dbnet
+from .decode_fcenet import decode_fcenet
+from .decode_pan import decode_pan
+from .tiling import Tile, merge_tile_maps
+
+Maps = dict[str, Any]
+"""Outputs for one image: float32 arrays, or a list of one array a level, by field name."""
+
+_CENTRE = 0.5  # index i of a map names the pixel between the edges i and i + 1
+_FINEST_STRIDE_PX = 8  # of FCENet's levels
+
+
+class Outlines(NamedTuple):
+    """Instances on the map of one image."""
+
+    polygons_xy: list[np.ndarray]
+    """(P, 2) each, pixels of the map at pixel edges; may leave the map."""
+    scores: np.ndarray
+    """(N,) float32."""
+    map_hw: tuple[int, int]
+    """Size of the map that the coordinates refer to."""
+
+
+class DetectorDecoding(ABC):
+    """How the outputs of one detector become outlines."""
+
+    head_types: ClassVar[tuple[str, ...]]
+    """The heads whose outputs these are, as the model's `head_config` calls them."""
+    fields: ClassVar[tuple[str, ...]]
+    """Fields of the model's outputs that are read; the first tells this detector from the others."""
+    settings: ClassVar[tuple[str, ...]]
+    """Attributes of the image processor that are read."""
+    outline_tolerance_px: ClassVar[float] = 0.75
+    """How far simplifying may move the outlines of polygon mode, in pixels of the map."""
+    seam_px: ClassVar[float] = 1.5
+    """How near to a seam between tiles the outline of a text that it cuts comes, in pixels of the map."""
+
+    @abstractmethod
+    def decode(self, maps: Maps, settings: Mapping[str, Any]) -> Outlines:
+        """Find the instances of one image."""
+
+    def join_tiles(
+        self, tile_maps: Sequence[Maps], tiles: Sequence[Tile], size_hw: tuple[int, int]
+    ) -> Maps | None:
+        """The maps of the whole image; None where tiles must be decoded one by one."""
+        return None
+
+
+class DBNetDecoding(DetectorDecoding):
+    """DBNet and SegNet: one map of shrunk kernels."""
+
+    head_types = ("dbnet", "segnet")
+    fields = ("probability_map",)
+    settings = (
+        "threshold",
+        "polygon_mode",
+        "binarize_threshold",
+        "unclip_ratio",
+        "shrink_ratio",
+        "min_side_px",
+        "max_candidates",
+        "arc_length_ratio",
+    )
+
+    def decode(self, maps: Maps, settings: Mapping[str, Any]) -> Outlines:
+        """See `decode_dbnet`."""
+        probability_map = maps["probability_map"]
+        polygons, scores = decode_dbnet(
+            probability_map,
+            binarize_threshold=settings["binarize_threshold"],
+            score_threshold=settings["threshold"],
+            unclip_ratio=settings["unclip_ratio"],
+            polygon_mode=settings["polygon_mode"],
+            min_side_px=settings["min_side_px"],
+            max_candidates=settings["max_candidates"],
+            arc_length_ratio=settings["arc_length_ratio"] or None,
+            shrink_ratio=settings["shrink_ratio"],
+        )
+        return Outlines([polygon + _CENTRE for polygon in polygons], scores, probability_map.shape)
+
+    def join_tiles(
+        self, tile_maps: Sequence[Maps], tiles: Sequence[Tile], size_hw: tuple[int, int]
+    ) -> Maps | None:
+        """Joined before decoding, a word that a seam cuts is one blob like any other."""
+        maps = [one["probability_map"] for one in tile_maps]
+        return {"probability_map": merge_tile_maps(maps, tiles, size_hw)}
+
+
+class PANDecoding(DetectorDecoding):
+    """PAN: text, kernels and pixel embeddings at a quarter of the size."""
+
+    head_types = ("pan",)
+    fields = ("kernel_logits", "text_logits", "pixel_embeddings")
+    settings = (
+        "threshold",
+        "polygon_mode",
+        "binarize_threshold",
+        "kernel_threshold",
+        "embedding_distance",
+        "min_area_px",
+    )
+    outline_tolerance_px = 0.5
+
+    def decode(self, maps: Maps, settings: Mapping[str, Any]) -> Outlines:
+        """See `decode_pan`."""
+        polygons, scores = decode_pan(
+            maps["text_logits"],
+            maps["kernel_logits"],
+            maps["pixel_embeddings"],
+            binarize_threshold=settings["binarize_threshold"],
+            kernel_threshold=settings["kernel_threshold"],
+            score_threshold=settings["threshold"],
+            embedding_distance=settings["embedding_distance"],
+            min_area_px=settings["min_area_px"],
+            polygon_mode=settings["polygon_mode"],
+        )
+        return Outlines([polygon + _CENTRE for polygon in polygons], scores, maps["text_logits"].shape)
+
+
+class FCENetDecoding(DetectorDecoding):
+    """FCENet: a contour at every cell of three levels, in pixels of the network's input."""
+
+    head_types = ("fcenet",)
+    fields = ("fourier_coefficients", "region_logits", "center_logits")
+    settings = (
+        "threshold",
+        "polygon_mode",
+        "region_exponent",
+        "center_exponent",
+        "num_contour_points",
+        "nms_threshold",
+    )
+    seam_px = 8.0  # a few coefficients round the corners off
+
+    def decode(self, maps: Maps, settings: Mapping[str, Any]) -> Outlines:
+        """See `decode_fcenet`."""
+        polygons, scores = decode_fcenet(
+            maps["region_logits"],
+            maps["center_logits"],
+            maps["fourier_coefficients"],
+            score_threshold=settings["threshold"],
+            region_exponent=settings["region_exponent"],
+            center_exponent=settings["center_exponent"],
+            num_contour_points=settings["num_contour_points"],
+            nms_threshold=settings["nms_threshold"],
+            polygon_mode=settings["polygon_mode"],
+        )
+        height, width = maps["region_logits"][0].shape[-2:]
+        return Outlines(polygons, scores, (height * _FINEST_STRIDE_PX, width * _FINEST_STRIDE_PX))
+
+
+DECODINGS: tuple[DetectorDecoding, ...] = (DBNetDecoding(), PANDecoding(), FCENetDecoding())
+
+
+def decoding_of(outputs: Any) -> DetectorDecoding:
+    """The decoding that fits the outputs of a model.
+
+    Raises:
+        ValueError: if they hold the maps of no detector.
+    """
+    present = [name for name in outputs if outputs[name] is not None]
+    for decoding in DECODINGS:
+        if decoding.fields[0] in present:
+            return decoding
+    raise ValueError(
+        f"The outputs hold the maps of no text detector: expected one of "
+        f"{[decoding.fields[0] for decoding in DECODINGS]}, got {present}."
+    )
+
+
+def split_images(outputs: Any) -> list[Maps]:
+    """The outputs of a batch as float32 arrays on the CPU, image by image.
+
+    Args:
+        outputs: a mapping whose fields hold `(B, …)` each, or a tuple of one `(B, …)` a level;
+            `"probability_map"` may be a list of one `(H, W)` an image.
+
+    Raises:
+        ValueError: if they hold the maps of no detector, or a map has another number of dimensions.
+    """
+    decoding = decoding_of(outputs)
+    if decoding.fields == ("probability_map",):
+        maps = outputs["probability_map"]
+        if hasattr(maps, "ndim") and maps.ndim != 3:
+            raise ValueError(f"`probability_map` must have shape (B, H, W): got {tuple(maps.shape)}.")
+        return [{"probability_map": _array(one)} for one in maps]
+    by_field = {
+        name: [_array(level) for level in value]
+        if isinstance(value := outputs[name], (tuple, list))
+        else _array(value)
+        for name in decoding.fields
+    }
+    count = len(next(iter(_levels(by_field[decoding.fields[0]]))))
+    return [
+        {
+            name: [level[index] for level in value] if isinstance(value, list) else value[index]
+            for name, value in by_field.items()
+        }
+        for index in range(count)
+    ]
+
+
+def _levels(value: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
+    return value if isinstance(value, list) else [value]
+
+
+def _array(values: Any) -> np.ndarray:
+    return torch.as_tensor(values).detach().float().cpu().numpy()
