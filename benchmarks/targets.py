@@ -1,18 +1,25 @@
-"""Time to make DBNet's target maps of 640x640 with 20 polygons: `dbnet_targets` against the plain loop.
+"""Time to make the target maps of 640x640 with 20 polygons for each detector, against plain loops.
 
-python benchmarks/targets_dbnet.py
+python benchmarks/targets.py
 """
 
 import argparse
 
 import cv2
 import numpy as np
-from baselines import plain_targets
+from baselines import plain_dbnet_targets, plain_fcenet_targets, plain_pan_targets
 from harness import machine, medians_ms, print_table, timing_inputs
 
 from tcm_hf.data.targets_dbnet import dbnet_targets
+from tcm_hf.data.targets_fcenet import fcenet_targets
+from tcm_hf.data.targets_pan import pan_targets
 
 SIZE_HW = (640, 640)
+DETECTORS = {
+    "DBNet": (plain_dbnet_targets, dbnet_targets),
+    "PAN": (plain_pan_targets, pan_targets),
+    "FCENet": (plain_fcenet_targets, fcenet_targets),
+}
 
 
 def reference_polygons() -> tuple[list[np.ndarray], str]:
@@ -34,21 +41,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, default=30, help="timed runs of each (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=20, help="timed runs of each (%(default)s)")
     repeats = parser.parse_args().repeats
     cv2.setNumThreads(1)
     polygons, origin = reference_polygons()
     ignore = [False] * len(polygons)
-    times = medians_ms(
-        {
-            "plain": lambda: plain_targets(polygons, SIZE_HW),
-            "ours": lambda: dbnet_targets(polygons, ignore, SIZE_HW),
-        },
-        repeats,
-    )
+    rows = []
+    for detector, (plain, ours) in DETECTORS.items():
+        times = medians_ms(
+            {
+                "plain": lambda plain=plain: plain(polygons, SIZE_HW),
+                "ours": lambda ours=ours: ours(polygons, ignore, SIZE_HW),
+            },
+            repeats,
+        )
+        rows.append((detector, times["plain"], times["ours"], times["plain"] / times["ours"]))
     print(f"Targets of 20 texts on 640x640 ({origin}), one thread; {machine()}\n")
-    row = (times["plain"], times["ours"], times["plain"] / times["ours"])
-    print_table(("plain loop, ms", "dbnet_targets, ms", "times faster"), [row])
+    print_table(("detector", "plain loop, ms", "ours, ms", "times faster"), rows)
 
 
 if __name__ == "__main__":
