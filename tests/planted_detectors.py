@@ -89,9 +89,9 @@ def _polygons(grey):
 def _pan_maps(grey):
     polygons = _polygons(grey)
     targets = pan_targets(polygons, [False] * len(polygons), grey.shape)
-    # The middle of each cell of stride 4.
-    instances, kernels = (targets[name][2::4, 2::4] for name in ("instance_map", "kernel_map"))
-    brightest = cv2.dilate(grey.astype(np.float32), np.ones((5, 5)))[2::4, 2::4]
+    # What the loss compares the maps with: the first pixel of each cell of stride 4.
+    instances, kernels = (targets[name][::4, ::4] for name in ("instance_map", "kernel_map"))
+    brightest = cv2.dilate(grey.astype(np.float32), np.ones((5, 5)))[::4, ::4]
     text = np.clip(np.where(instances > 0, brightest, 0), 1e-3, 1 - 1e-3)
     return {
         "text_logits": np.log(text / (1 - text)).astype(np.float32),

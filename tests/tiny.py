@@ -15,6 +15,19 @@ HEADS = {
 }
 """Tiny options of every head; "segnet" needs a method with a text side."""
 
+VIT_TOWER = {
+    "tower_type": "clip_vit",
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "patch_size": 16,
+    "image_size": 64,
+    "embed_dim": 16,
+    "out_layers": [0, 1, 2, 3],
+}
+"""Tiny CLIP vision transformer for `image_tower_config`, with `matching_stage=2`."""
+
 
 def tiny_config(method: str = "fasttcm", head_type: str = "dbnet", **overrides) -> TCMConfig:
     """A detector of about 0.1 M parameters beside a token table cut to CLIP's special tokens' range."""
@@ -112,7 +125,7 @@ def _fcenet_labels(text: torch.Tensor, fourier_degree: int = 5) -> dict[str, tor
             [torch.stack(maps, dim=1), contours.flatten(1, 2)], dim=1
         )
     # A cell of the matching map is text if any of it is: the rectangle may be smaller than a cell.
-    target = torch.nn.functional.max_pool2d(text, 32)
+    target = torch.nn.functional.max_pool2d(text, 32, ceil_mode=True)
     return labels | {"matching_target": target, "matching_mask": torch.ones_like(target)}
 
 

@@ -126,6 +126,19 @@ def test_no_text_gives_a_supervised_background_of_landscape_shape():
     assert targets["matching_mask"].all() and not targets["matching_target"].any()
 
 
+def test_the_last_cells_of_an_image_that_strides_do_not_divide_count_like_others():
+    """48 x 80 are 3 x 5 patches of a vision transformer, whose maps are rounded up."""
+    word = np.array([[50, 34], [78, 34], [78, 47], [50, 47]])
+    targets = fcenet_targets([word], [False], (48, 80), level_ranges=[(0, 1)] * 3)
+    whole = fcenet_targets([word], [False], (64, 96), level_ranges=[(0, 1)] * 3)
+    sizes = {"contour_maps_8": (6, 10), "contour_maps_16": (3, 5), "contour_maps_32": (2, 3)}
+    for name, value in targets.items():
+        rows, columns = sizes.get(name, (2, 3))
+        assert value.shape[-2:] == (rows, columns), name
+        np.testing.assert_array_equal(value, whole[name][..., :rows, :columns], err_msg=name)
+    assert targets["contour_maps_32"][0, -1, -1] == targets["matching_target"][-1, -1] == 1
+
+
 def test_values_on_a_plain_word():
     maps = fcenet_targets([WORD], [False], (256, 512))["contour_maps_8"]
     # Columns 5..17, rows 3..9, outline included; the band of 0.3 reaches from row 5.1 to row 6.9.
@@ -222,7 +235,7 @@ def test_polygons_of_the_caller_stay_as_they_were():
     [
         (([WORD], [], (128, 192)), {}, "one flag per polygon"),
         (([WORD * np.nan], [False], (128, 192)), {}, "finite"),
-        (([WORD], [False], (100, 192)), {}, "multiples of 32"),
+        (([WORD], [False], (0, 192)), {}, r"size_hw.*positive.*\(0, 192\)"),
         (([WORD], [False], (128, 192)), {"level_ranges": [(0, 1)]}, "level_ranges"),
         (([WORD], [False], (128, 192)), {"fourier_degree": 0}, "fourier_degree"),
     ],

@@ -102,6 +102,16 @@ def test_odd_polygons_leave_the_others_alone(polygon, ignored):
         assert np.isfinite(value).all()
 
 
+def test_a_kernel_stays_inside_its_region_even_where_the_outline_crosses_itself():
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        polygon = rng.uniform(10, 150, (6, 2))
+        for kernel_ratio in (0.5, 0.9):
+            targets = pan_targets([polygon], [False], SIZE_HW, kernel_ratio=kernel_ratio)
+            assert targets["kernel_map"].any()
+            assert not targets["kernel_map"][targets["instance_map"] == 0].any()
+
+
 def test_the_polygons_of_the_caller_stay_as_they_were():
     polygon = WORD.astype(np.float64) + 0.25
     before = polygon.copy()

@@ -10,7 +10,7 @@ from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tcm_hf import TCMImageProcessor, TextDetectionPipeline, save_with_code
-from tiny import tiny_images, tiny_model
+from tiny import HEADS, VIT_TOWER, maps_of, tiny_images, tiny_model
 
 SIZE = {"shortest_edge": 64, "longest_edge": 96}
 
@@ -50,6 +50,32 @@ WITHOUT_TCM_HF = """
     remote(AutoImageProcessor.from_pretrained(again, trust_remote_code=True))
     assert sys.modules["tcm_hf"] is None
     print("loaded without the package")
+"""
+
+EVERY_DETECTOR_WITHOUT_TCM_HF = """
+    import sys
+    sys.modules["tcm_hf"] = None
+    import torch
+    from pathlib import Path
+    from transformers import AutoImageProcessor, AutoModel, pipeline
+
+    folders = sorted(Path(sys.argv[1]).iterdir())
+    for folder in folders:
+        model = AutoModel.from_pretrained(folder, trust_remote_code=True)
+        processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=True)
+        assert type(model).__module__.startswith("transformers_modules."), type(model)
+        reference = torch.load(folder / "reference.pt")
+        with torch.no_grad():
+            output = model(reference["pixel_values"])
+        for name, value in reference["maps"].items():
+            field, _, level = name.partition(".")
+            found = output[field][int(level)] if level else output[field]
+            torch.testing.assert_close(found, value, rtol=1e-3, atol=1e-3)
+        results = processor.post_process_text_detection(output)
+        assert [len(result["polygons"]) for result in results] == reference["counts"]
+        detector = pipeline("text-detection", model=str(folder), trust_remote_code=True)
+        assert isinstance(detector(torch.zeros(3, 60, 90, dtype=torch.uint8)), list)
+    print(*(folder.name for folder in folders))
 """
 
 WITH_TCM_HF = """
@@ -152,6 +178,24 @@ def test_plain_saving_writes_no_code(tmp_path):
 def test_folder_loads_without_tcm_hf_if_its_code_is_trusted(folder, tmp_path):
     assert "loaded without the package" in run(WITHOUT_TCM_HF, folder, tmp_path).stdout
     assert (tmp_path / "again" / "modeling_tcm.py").is_file()
+
+
+def test_every_head_and_the_vision_transformer_load_without_tcm_hf(tmp_path):
+    cases = {head_type: tiny_model(head_type=head_type) for head_type in HEADS if head_type != "dbnet"}
+    cases["vit"] = tiny_model(image_tower_config=VIT_TOWER, matching_stage=2)
+    processor = TCMImageProcessor(size=SIZE, threshold=0.0, binarize_threshold=0.1, kernel_threshold=0.1)
+    for name, model in cases.items():
+        save_with_code(model, tmp_path / "detectors" / name, processor)
+        with torch.no_grad():
+            output = model(tiny_images())
+        counts = [len(result["polygons"]) for result in processor.post_process_text_detection(output)]
+        assert any(counts), name  # the decoder has something to do
+        torch.save(
+            {"pixel_values": tiny_images(), "maps": maps_of(output), "counts": counts},
+            tmp_path / "detectors" / name / "reference.pt",
+        )
+    found = run(EVERY_DETECTOR_WITHOUT_TCM_HF, tmp_path / "detectors", tmp_path)
+    assert found.stdout.split() == sorted(cases)
 
 
 def test_folder_needs_no_flag_after_import_tcm_hf_and_runs_the_installed_code(folder, tmp_path):

@@ -6,10 +6,11 @@ import pickle
 
 import pytest
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoBackbone, AutoConfig, CLIPTextConfig
 
 import tcm_hf  # noqa: F401  (registers the model type)
-from tcm_hf.modeling.configuration_heads import DBNetHeadConfig
+from tcm_hf.modeling.configuration_heads import DBNetHeadConfig, FCENetHeadConfig
 from tcm_hf.modeling.configuration_tcm import PromptDecoderConfig, TCMConfig
 from tcm_hf.modeling.configuration_towers import CLIPResNetTowerConfig, TimmTowerConfig
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
@@ -166,6 +167,32 @@ def test_from_pretrained_replaces_single_fields_of_a_part(tmp_path):
     assert config.head_config.neck_channels == 16
 
 
+@pytest.mark.parametrize("as_config", [False, True])
+def test_from_pretrained_replaces_a_part_by_one_of_another_type(as_config, tmp_path):
+    tiny_config().save_pretrained(tmp_path)
+    head = {"head_type": "fcenet", "neck_channels": 24}
+    tower = CLIP_RESNET | {"width": 4}
+    if as_config:
+        head, tower = FCENetHeadConfig(**head), CLIPResNetTowerConfig(**tower)
+    for loader in (TCMConfig, AutoConfig):
+        config = loader.from_pretrained(tmp_path, head_config=head, image_tower_config=tower)
+        assert config.head_config == FCENetHeadConfig(neck_channels=24)
+        assert config.image_tower_config.width == 4
+        assert config.out_features == ["stage2", "stage3", "stage4"]
+    _, unused = TCMConfig.from_pretrained(
+        tmp_path, head_config=head, other=1, matching_stage=1, return_unused_kwargs=True
+    )
+    assert unused == {"other": 1}
+    with pytest.raises(ValueError, match=r"head_config\.head_type.*east"):
+        TCMConfig.from_pretrained(tmp_path, head_config={"head_type": "east"})
+
+
+def test_a_head_says_which_feature_maps_are_made():
+    assert tiny_config(head_type="pan").stages == [0, 1, 2, 3]
+    assert tiny_config(head_type="fcenet").stages == [1, 2, 3]
+    assert tiny_config(head_type="fcenet", out_indices=[-1]).stages == [3]
+
+
 # ---- validation --------------------------------------------------------------------------------------
 
 
@@ -207,6 +234,21 @@ def test_a_wrong_choice_is_an_error_that_names_field_value_and_choices(keywords,
 
 
 @pytest.mark.parametrize(
+    "build",
+    [
+        lambda: TCMConfig(matching_temperature=0),
+        lambda: TCMConfig(matching_stage="3"),
+        lambda: DBNetHeadConfig(neck_channels="3"),
+    ],
+)
+def test_errors_are_value_errors_of_one_line_and_still_those_of_huggingface_hub(build):
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:
+        build()
+    assert isinstance(caught.value, StrictDataclassError)
+    assert "alidation error" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("keywords", "message"),
     [
         ({"text_tower_config": {"projection_dim": 3}}, "projection_dim"),
@@ -214,6 +256,10 @@ def test_a_wrong_choice_is_an_error_that_names_field_value_and_choices(keywords,
         ({"num_learnable_prompts": -1}, "negative"),
         ({"prompt_token_ids": None, "num_learnable_prompts": 0}, "no prompt"),
         ({"prompt_token_ids": [[]]}, "prompt_token_ids"),
+        ({"prompt_token_ids": [[5, 49408]]}, "0 to 49407 .*: got 5 to 49408"),
+        ({"prompt_token_ids": [[5], [10**12]]}, "0 to 49407 .*: got 5 to 1000000000000"),
+        ({"prompt_token_ids": [[5, -1]]}, "0 to 49407 .*: got -1 to 5"),
+        ({"text_tower_config": {"vocab_size": 100}}, "0 to 99 .*: got 268 to 49407"),
         ({"matching_stage": 4}, "matching_stage"),
         ({"matching_temperature": 0.0}, "matching_temperature"),
         ({"similarity_projection": True, "method": "tcm"}, "similarity_projection"),
@@ -226,6 +272,30 @@ def test_a_wrong_choice_is_an_error_that_names_field_value_and_choices(keywords,
 def test_parts_that_do_not_fit_together_are_refused(keywords, message):
     with pytest.raises(ValueError, match=f"(?s){message}"):
         TCMConfig(**keywords)
+
+
+@pytest.mark.parametrize(
+    ("head_type", "field", "value", "allowed"),
+    [
+        ("dbnet", "neck_channels", 20, "positive multiple of 16"),
+        ("dbnet", "neck_channels", 0, "positive multiple of 16"),
+        ("dbnet", "step_slope", -1, "at least 0"),
+        ("dbnet", "negative_ratio", -0.5, "at least 0"),
+        ("dbnet", "threshold_loss_weight", float("nan"), "at least 0"),
+        ("segnet", "neck_channels", 18, "positive multiple of 4"),
+        ("pan", "neck_channels", 0, "at least 1"),
+        ("pan", "embedding_size", 0, "at least 1"),
+        ("pan", "max_instances", 0, "at least 1"),
+        ("pan", "num_enhancements", 0, "at least 1"),
+        ("pan", "discrimination_margin", -1, "at least 0"),
+        ("fcenet", "neck_channels", -8, "at least 1"),
+        ("fcenet", "fourier_degree", 0, "at least 1"),
+        ("fcenet", "num_contour_samples", 2, "at least 3"),
+    ],
+)
+def test_values_that_make_no_head_are_refused_with_field_and_value(head_type, field, value, allowed):
+    with pytest.raises(ValueError, match=rf"(?s)head_config.*`{field}` must be.*{allowed}: got {value}"):
+        TCMConfig(head_config={"head_type": head_type, field: value})
 
 
 def test_an_unknown_preset_is_an_error_that_lists_the_known_ones():

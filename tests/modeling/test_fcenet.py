@@ -129,6 +129,18 @@ def test_maps_of_three_levels_in_landscape():
     assert head.label_shapes(SIZE_HW) == {name: tuple(x.shape[1:]) for name, x in labels_for(WORDS).items()}
 
 
+def test_finer_maps_than_it_reads_change_nothing():
+    head, features = head_with(), features_of()
+    torch.manual_seed(0)
+    without = FCENetHead(TCMConfig(method="baseline", head_config=head.head_config), CHANNELS[1:]).eval()
+    assert without.state_dict().keys() == head.state_dict().keys()
+    without.load_state_dict(head.state_dict())
+    found = without(TCMModelOutput(feature_maps=features.feature_maps[1:]))
+    for field, levels in head(features)._asdict().items():
+        for one, other in zip(levels, getattr(found, field), strict=True):
+            assert torch.equal(one, other), field
+
+
 def test_degree_sets_the_number_of_coefficients():
     head = head_with(fourier_degree=2)
     assert head(features_of()).fourier_coefficients[0].shape[1] == 10

@@ -74,6 +74,31 @@ def test_a_new_head_on_a_saved_backbone_starts_as_a_new_model_does(head_type, tm
             torch.testing.assert_close(found, expected, msg=name)
 
 
+@pytest.mark.parametrize("new", HEADS)
+@pytest.mark.parametrize("old", HEADS)
+def test_a_head_of_another_type_by_keyword_starts_as_in_a_new_model(old, new, tmp_path):
+    """Nothing of the old head is taken for a part of the new one, but for the neck that two share."""
+    tiny_model(head_type=old).save_pretrained(tmp_path)
+    loaded, info = TCMForTextDetection.from_pretrained(
+        tmp_path, head_config={"head_type": new, **HEADS[new]}, output_loading_info=True
+    )
+    fresh = tiny_model(head_type=new)
+    assert loaded.config.head_config.to_dict() == fresh.config.head_config.to_dict()
+    assert loaded.config.out_features == fresh.config.out_features
+    kept = "head." if old == new else "head.neck." if {old, new} == {"dbnet", "segnet"} else "none"
+    expected = {name for name in fresh.state_dict() if name.startswith("head.") and not name.startswith(kept)}
+    assert {name for name in info["missing_keys"] if "num_batches" not in name} == {
+        name for name in expected if "num_batches" not in name
+    }
+    assert all(name.startswith("head.") for name in info["unexpected_keys"])
+    for name, parameter in fresh.head.named_parameters():
+        found = loaded.head.get_parameter(name)
+        if parameter.numel() > 100 and old != new:
+            torch.testing.assert_close(found.std(), parameter.std(), rtol=0.35, atol=1e-3, msg=name)
+    output = loaded(tiny_images(), labels=tiny_labels(head_type=new))
+    assert torch.isfinite(output.loss)
+
+
 @pytest.mark.parametrize(
     "overrides", [{"prompt_token_ids": [[62, 5, 9, 63], [62, 7, 63]]}, {"learn_temperature": True}]
 )

@@ -55,7 +55,7 @@ def test_without_a_visual_prompter_there_is_no_visual_prompt():
 
 def test_the_baseline_has_none_of_them():
     output = outputs_of(tiny_model("baseline"), output_embeddings=True)
-    assert [output[name] if name in output else None for name in EMBEDDINGS] == [None] * 3
+    assert [output.get(name) for name in EMBEDDINGS] == [None] * 3
     assert output.probability_map.shape == (2, *SIZE_HW)
 
 

@@ -137,6 +137,16 @@ def test_numbers_of_the_instances_mean_nothing_and_may_have_gaps():
     )
 
 
+def test_a_kernel_outside_every_text_takes_no_part():
+    prediction, labels = random_case()
+    stray = labels | {"kernel_map": labels["kernel_map"].clone()}
+    stray["kernel_map"][:, 60:, 88:] = 9  # more than there are instances
+    maps, head = maps_of(prediction), head_with()
+    found, expected = head.loss(maps, stray), head.loss(maps, labels)
+    for name in ("loss_aggregation", "loss_discrimination"):
+        torch.testing.assert_close(found[name], expected[name])
+
+
 def test_losses_of_a_batch_are_the_means_of_its_images():
     prediction, labels = random_case()
     labels["instance_map"][1], labels["kernel_map"][1] = 0, 0

@@ -43,6 +43,22 @@ def test_logits_are_scaled_cosines_of_pixel_and_text_embedding(model, features):
     assert found.segmentation_logits.abs().max() <= scale * (1 + 1e-5)
 
 
+def test_pixels_of_no_length_are_undecided_and_have_a_bounded_gradient(model, features):
+    pixels = torch.zeros(2, 16, *SIZE_HW, requires_grad=True)
+    handle = model.head.pixel_embedding.register_forward_hook(lambda module, inputs, output: pixels)
+    found = model.head(features)
+    handle.remove()
+    assert (found.segmentation_logits == 0).all()
+    model.head.loss(found, tiny_labels(head_type="segnet"))["loss_probability"].backward()
+    assert 0 < pixels.grad.abs().max() < 10
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_maps_are_float32_in_a_model_of_any_float_type(dtype):
+    found = tiny_model(head_type="segnet").to(dtype)(tiny_images().to(dtype))
+    assert found.segmentation_logits.dtype == found.probability_map.dtype == torch.float32
+
+
 def test_probability_is_that_of_the_likeliest_class(model, features):
     with torch.no_grad():
         found = model.head(features)

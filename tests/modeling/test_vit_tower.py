@@ -2,10 +2,12 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from tcm_hf.data.targets_fcenet import fcenet_targets
 from tcm_hf.modeling.configuration_towers import CLIPViTTowerConfig
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel
 from tiny import tiny_config, tiny_images, tiny_labels, tiny_model
@@ -21,6 +23,7 @@ VIT = {
     "embed_dim": 16,
     "out_layers": [0, 1, 2, 3],
 }
+FCENET = {"head_type": "fcenet", "neck_channels": 16}
 ODD_GRID_HW = (48, 80)  # 3 x 5 patches of 16
 
 
@@ -90,11 +93,21 @@ def test_pan_reads_a_pyramid_of_an_odd_grid():
     assert torch.isfinite(output.loss)
 
 
-def test_fcenet_reads_a_pyramid_of_an_odd_grid():
-    model = vit_model(head={"head_type": "fcenet", "neck_channels": 16})
-    with torch.no_grad():
-        output = model(tiny_images(2, ODD_GRID_HW))
+def fcenet_labels(words, size_hw):
+    targets = fcenet_targets(words, [False] * len(words), size_hw)
+    return {name: torch.from_numpy(value)[None] for name, value in targets.items()}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fcenet_trains_on_a_pyramid_of_an_odd_grid(method):
+    model = vit_model(method, head=FCENET, drop_path_rate=0.0).train()
+    words = [np.array([[x, y], [x + 20, y], [x + 20, y + 12], [x, y + 12]]) for x in (4, 56) for y in (4, 34)]
+    output = model(tiny_images(1, ODD_GRID_HW), labels=fcenet_labels(words, ODD_GRID_HW))
     assert [tuple(logits.shape[-2:]) for logits in output.region_logits] == [(6, 10), (3, 5), (2, 3)]
+    output.loss.backward()
+    assert torch.isfinite(output.loss)
+    trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
+    assert [name for name, one in trained.items() if one.grad is None] == []  # which stops torch's DDP
 
 
 @pytest.mark.parametrize(("patch_size", "size_hw"), [(16, (64, 72)), (8, (60, 64)), (16, (0, 16))])
@@ -141,8 +154,45 @@ def test_feature_maps_come_from_the_chosen_layers():
     with torch.no_grad():
         maps = tower(tiny_images(2, ODD_GRID_HW)).feature_maps
         to_grid = [tokens.transpose(1, 2).unflatten(2, (3, 5)) for tokens in seen]
-        for level, layer, found in zip(tower.pyramid, (1, 1, 2, 2), maps, strict=True):
+        for level, layer, found in zip(tower.pyramid.values(), (1, 1, 2, 2), maps, strict=True):
             torch.testing.assert_close(found, level(to_grid[layer]))
+
+
+def test_levels_that_nobody_reads_are_not_made(tmp_path):
+    tower = vit_model(head=FCENET).model.image_tower
+    assert {name.split(".")[1] for name in tower.state_dict() if name.startswith("pyramid")} == {
+        "1",
+        "2",
+        "3",
+    }
+    assert [one is None for one in tower(tiny_images()).feature_maps] == [True, False, False, False]
+    vit_model().save_pretrained(tmp_path)
+    whole = TCMModel.from_pretrained(tmp_path).eval()
+    chosen, info = TCMModel.from_pretrained(tmp_path, out_features=["stage3"], output_loading_info=True)
+    assert not any(info.values())
+    assert list(chosen.image_tower.pyramid) == ["2"]
+    with torch.no_grad():
+        found, expected = (one.eval()(tiny_images(), output_hidden_states=True) for one in (chosen, whole))
+    torch.testing.assert_close(found.feature_maps, expected.feature_maps[2:3])
+    assert (len(found.hidden_states), len(expected.hidden_states)) == (1, 4)
+    chosen.out_features = ["stage1", "stage3"]
+    with pytest.raises(ValueError, match=r"out_features.*before the model is built.*stage1"):
+        chosen(tiny_images())
+
+
+def test_the_baseline_has_no_layers_behind_the_last_one_that_is_read():
+    config = tiny_config("baseline", image_tower_config=VIT, out_features=["stage2"])
+    assert len(TCMModel(config).image_tower.encoder.layers) == 2
+
+
+def test_two_models_of_one_part_have_their_own_kernels():
+    part = CLIPViTTowerConfig(**VIT)
+    before = part.to_dict(), part._attn_implementation
+    models = [TCMModel(tiny_config(image_tower_config=part)) for _ in range(2)]
+    assert (part.to_dict(), part._attn_implementation) == before
+    models[0].set_attn_implementation("eager")
+    kernels = [one.image_tower.encoder.layers[0].self_attn.config._attn_implementation for one in models]
+    assert kernels == ["eager", "sdpa"]
 
 
 def test_one_image_alone_gives_what_it_gives_in_a_batch():
@@ -274,6 +324,13 @@ def test_the_default_tower_is_vit_b16():
         ({"out_layers": [0, 1, 2, 4]}, r"out_layers.*0 to 3.*\[0, 1, 2, 4\]"),
         ({"out_layers": [3, 2, 1, 0]}, r"out_layers.*rising"),
         ({"patch_size": 14}, r"patch_size.*14"),
+        ({"patch_size": 16.0}, r"patch_size.*4, 8, 16 or 32.*16\.0"),
+        ({"num_attention_heads": 0}, r"num_attention_heads.*at least 1.*0"),
+        ({"hidden_size": 0}, r"hidden_size.*at least 1.*0"),
+        ({"embed_dim": -1}, r"embed_dim.*at least 1.*-1"),
+        ({"hidden_act": "quickgelu"}, r"hidden_act.*gelu.*quick_gelu.*quickgelu"),
+        ({"drop_path_rate": 1.0}, r"drop_path_rate.*less than 1.*1\.0"),
+        ({"drop_path_rate": -0.1}, r"drop_path_rate.*at least 0.*-0\.1"),
         ({"depth": 4}, r"unknown keywords.*depth"),
     ],
 )

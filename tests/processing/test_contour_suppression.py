@@ -38,6 +38,14 @@ def test_the_shortcuts_change_nothing(threshold, spread):
     assert suppress_overlaps(contours, scores, threshold).tolist() == plainly(contours, scores, threshold)
 
 
+def test_many_that_stay_are_compared_with_each_other():
+    contours, scores = wobbly(5, 150, 0.5)  # more than are taken together, most of them kept
+    contours += 3 * contours.mean(axis=1, keepdims=True)  # farther apart
+    kept = suppress_overlaps(contours, scores, 0.1)
+    assert len(kept) > 64
+    assert kept.tolist() == plainly(contours, scores, 0.1)
+
+
 def test_texts_side_by_side_stay_and_doubles_go():
     contours = circles([(50, 50), (52, 50), (150, 50), (151, 51), (300, 50)], [30, 30, 30, 29, 10])
     kept = suppress_overlaps(contours, np.array([0.7, 0.9, 0.8, 0.6, 0.5]), 0.1)

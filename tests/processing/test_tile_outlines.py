@@ -14,10 +14,10 @@ def box(x0, y0, x1, y1):
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
 
 
-def merged(left, right, **options):
+def merged(left, right, seam_px=2.0):
     polygons = [[polygon for polygon, _ in side] for side in (left, right)]
     scores = [np.array([score for _, score in side], np.float32) for side in (left, right)]
-    found, found_scores = merge_tile_outlines(polygons, scores, [LEFT, RIGHT], SIZE_HW, **options)
+    found, found_scores = merge_tile_outlines(polygons, scores, [LEFT, RIGHT], SIZE_HW, seam_px=seam_px)
     return sorted(
         (round(float(score), 2), polygon.min(0).tolist(), polygon.max(0).tolist())
         for polygon, score in zip(found, found_scores, strict=True)
@@ -67,8 +67,8 @@ def test_pieces_of_a_tilted_text_become_a_quad_or_their_union():
     left = np.array([[40, 20], [180, 55], [180, 75], [40, 40]], np.float32)
     right = np.array([[120, 40], [260, 75], [260, 95], [120, 60]], np.float32)
     arguments = ([[left], [right]], [np.ones(1), np.ones(1)], [LEFT, RIGHT], SIZE_HW)
-    (quad,), _ = merge_tile_outlines(*arguments)
-    (union,), _ = merge_tile_outlines(*arguments, polygon_mode="polygon")
+    (quad,), _ = merge_tile_outlines(*arguments, seam_px=2)
+    (union,), _ = merge_tile_outlines(*arguments, seam_px=2, polygon_mode="polygon")
     assert quad.shape == (4, 2)
     assert quad.min() >= 0
     assert polygon_area(union) == pytest.approx(220 * 20, rel=0.01)
@@ -79,7 +79,7 @@ def test_a_text_through_many_tiles_is_one():
     tiles = [(x, 0, x + 100, 100) for x in range(0, 901, 80)]
     pieces = [[box(max(x, 30), 40, min(x + 100, 950), 60)] for x, _, _, _ in tiles]
     scores = [np.ones(1)] * len(tiles)
-    (polygon,), _ = merge_tile_outlines(pieces, scores, tiles, (100, 1000))
+    (polygon,), _ = merge_tile_outlines(pieces, scores, tiles, (100, 1000), seam_px=2)
     np.testing.assert_allclose(polygon, box(30, 40, 950, 60), atol=1e-3)
 
 

@@ -46,7 +46,7 @@ def fcenet_targets(
         polygons_xy: one (P >= 3, 2) array a text, any orientation, pixels of the image; may leave it.
             Not modified.
         ignore: one flag a polygon, true = do not care.
-        size_hw: height and width of the image in pixels, multiples of 32.
+        size_hw: height and width of the image in pixels.
         fourier_degree: K >= 1; a contour has 2K + 1 complex coefficients.
         center_shrink_ratio: height of the centre band in heights of the text, 0..1.
         center_step_px: step along the centre line, in cells of the level.
@@ -54,14 +54,14 @@ def fcenet_targets(
 
     Returns:
         `contour_maps_8`, `contour_maps_16`, `contour_maps_32`: (3 + 2(2K + 1), H / stride, W / stride)
-        float32: text region {0, 1}, centre region {0, 1}, train mask {0, 1}, real parts for k = -K … K,
-        imaginary parts likewise, in cells of the level, 0 outside the texts.
-        `matching_target`, `matching_mask`: (H / 32, W / 32) float32: regions of the texts of all sizes, and 0
-        in those not supervised.
+        float32, sides rounded up: text region {0, 1}, centre region {0, 1}, train mask {0, 1}, real parts for
+        k = -K … K, imaginary parts likewise, in cells of the level, 0 outside the texts.
+        `matching_target`, `matching_mask`: (H / 32, W / 32) float32, rounded up: regions of the texts of all
+        sizes, and 0 in those not supervised.
 
     Raises:
         ValueError: the lengths of `polygons_xy` and `ignore` differ, a polygon is not a finite (P >= 3, 2)
-            array, a side of the image is no multiple of 32, or `level_ranges` has not three ranges.
+            array, a side of the image is not positive, or `level_ranges` has not three ranges.
     """
     _check(size_hw, fourier_degree, level_ranges)
     texts: list[np.ndarray] = []
@@ -81,7 +81,7 @@ def fcenet_targets(
             [texts[i] / stride for i in kept],
             [ignored[i] / stride for i in left_out],
             [signatures[i] / stride for i in kept],
-            (size_hw[0] // stride, size_hw[1] // stride),
+            _cells(size_hw, stride),
             fourier_degree,
         )
         bands = [
@@ -90,11 +90,11 @@ def fcenet_targets(
         ]
         maps[1] = _center_region(bands, maps.shape[1:])
         targets[f"contour_maps_{stride}"] = maps
-    size_hw = (size_hw[0] // MATCHING_STRIDE, size_hw[1] // MATCHING_STRIDE)
+    cells_hw = _cells(size_hw, MATCHING_STRIDE)
     targets["matching_target"] = (
-        _numbered_regions([polygon / MATCHING_STRIDE for polygon in texts], size_hw) > 0
+        _numbered_regions([polygon / MATCHING_STRIDE for polygon in texts], cells_hw) > 0
     ).astype(np.float32)
-    targets["matching_mask"] = _train_mask([polygon / MATCHING_STRIDE for polygon in ignored], size_hw)
+    targets["matching_mask"] = _train_mask([polygon / MATCHING_STRIDE for polygon in ignored], cells_hw)
     return targets
 
 
@@ -134,16 +134,19 @@ def fourier_signature(polygon_xy: np.ndarray, fourier_degree: int = 5) -> np.nda
 def _check(
     size_hw: tuple[int, int], fourier_degree: int, level_ranges: Sequence[tuple[float, float]]
 ) -> None:
-    if size_hw[0] % 32 or size_hw[1] % 32 or min(size_hw) <= 0:
-        raise ValueError(
-            f"`size_hw` must be two multiples of 32: got {tuple(size_hw)}. Pad or cut the image."
-        )
+    if min(size_hw) <= 0:
+        raise ValueError(f"`size_hw` must be two positive sides: got {tuple(size_hw)}.")
     if fourier_degree < 1:
         raise ValueError(f"`fourier_degree` must be at least 1: got {fourier_degree}.")
     if len(level_ranges) != len(STRIDES):
         raise ValueError(
             f"`level_ranges` must have one (above, up to) for each stride {STRIDES}: got {len(level_ranges)}."
         )
+
+
+def _cells(size_hw: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Rows and columns of a map; the last ones may reach over the edge of the image, as in the network."""
+    return -(-size_hw[0] // stride), -(-size_hw[1] // stride)
 
 
 def _relative_size(polygon: np.ndarray, size_hw: tuple[int, int]) -> float:

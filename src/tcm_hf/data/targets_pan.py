@@ -44,7 +44,7 @@ def pan_targets(
 
     Returns:
         `instance_map`: (H, W) float32, 0 = no text, n = region of the n-th supervised text (from 1).
-        `kernel_map`: the same numbers in the kernels.
+        `kernel_map`: the same numbers in the kernels, 0 wherever `instance_map` is.
         `text_mask`: (H, W) float32, 1 where the maps are supervised.
 
     Raises:
@@ -67,4 +67,6 @@ def pan_targets(
             parts = shrunk_kernel(integer_polygon, ratio, max_shrink_px)
             if parts:
                 cv2.fillPoly(canvas, parts, number)
+    # At the crossings of an outline that crosses itself, the kernel may leave the region by a few pixels.
+    kernels *= regions > 0
     return {"instance_map": regions, "kernel_map": kernels, "text_mask": mask}

@@ -1,14 +1,22 @@
 """Configurations of the detection heads, chosen by `head_type`: neck, head and loss weights of each."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from transformers.configuration_utils import PreTrainedConfig
 
-from .configuration_parts import PartConfig, strict_config
+from .configuration_parts import PartConfig, check_at_least, check_multiple, strict_config
 
 
 @strict_config
-class DBNetHeadConfig(PartConfig):
+class HeadConfig(PartConfig):
+    """What the configurations of all heads have."""
+
+    stages: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
+    """Indices of the feature maps that the head reads, 0 = C2; towers leave out what nobody reads."""
+
+
+@strict_config
+class DBNetHeadConfig(HeadConfig):
     r"""FPNC neck, probability and threshold branches, and loss weights of DBNet (arXiv 1911.08947).
 
     Args:
@@ -31,9 +39,16 @@ class DBNetHeadConfig(PartConfig):
     balanced_matching_loss: bool = True
     negative_ratio: float | int = 3.0
 
+    def validate_values(self):
+        """The neck's four levels share its channels, and a branch has a quarter of them."""
+        check_multiple(self, 16, "neck_channels")
+        check_at_least(
+            self, 0, "step_slope", "probability_loss_weight", "threshold_loss_weight", "negative_ratio"
+        )
+
 
 @strict_config
-class PANHeadConfig(PartConfig):
+class PANHeadConfig(HeadConfig):
     r"""FPEM and FFM neck, pixel head and loss weights of PAN (arXiv 1908.05900).
 
     Args:
@@ -60,9 +75,15 @@ class PANHeadConfig(PartConfig):
     max_instances: int = 32
     negative_ratio: float | int = 3.0
 
+    def validate_values(self):
+        """Sizes and numbers are positive; weights and margins not negative."""
+        check_at_least(self, 1, "neck_channels", "num_enhancements", "embedding_size", "max_instances")
+        check_at_least(self, 0, "kernel_loss_weight", "embedding_loss_weight", "negative_ratio")
+        check_at_least(self, 0, "aggregation_margin", "discrimination_margin")
+
 
 @strict_config
-class FCENetHeadConfig(PartConfig):
+class FCENetHeadConfig(HeadConfig):
     r"""FPN neck, classification and contour branches, and loss settings of FCENet (arXiv 2104.10442).
 
     Args:
@@ -74,6 +95,7 @@ class FCENetHeadConfig(PartConfig):
     """
 
     model_type = "tcm_fcenet_head"
+    stages = (1, 2, 3)
     head_type: Literal["fcenet"] = "fcenet"
     neck_channels: int = 256
     fourier_degree: int = 5
@@ -81,9 +103,15 @@ class FCENetHeadConfig(PartConfig):
     balanced_matching_loss: bool = True
     negative_ratio: float | int = 3.0
 
+    def validate_values(self):
+        """A contour has a first harmonic and at least the points of a triangle."""
+        check_at_least(self, 1, "neck_channels", "fourier_degree")
+        check_at_least(self, 3, "num_contour_samples")
+        check_at_least(self, 0, "negative_ratio")
+
 
 @strict_config
-class SegNetHeadConfig(PartConfig):
+class SegNetHeadConfig(HeadConfig):
     r"""FPNC neck and a head whose pixels are compared with the text embedding (released as TextSegHead).
 
     Args:
@@ -99,6 +127,11 @@ class SegNetHeadConfig(PartConfig):
     balanced_probability_loss: bool = True
     balanced_matching_loss: bool = True
     negative_ratio: float | int = 3.0
+
+    def validate_values(self):
+        """The neck's four levels share its channels."""
+        check_multiple(self, 4, "neck_channels")
+        check_at_least(self, 0, "negative_ratio")
 
 
 HEAD_CONFIGS: dict[str, type[PreTrainedConfig]] = {

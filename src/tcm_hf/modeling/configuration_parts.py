@@ -1,5 +1,7 @@
 """What the configurations share: presets, and strict sub-configs whose errors say which part is meant."""
 
+from copy import deepcopy
+from dataclasses import fields
 from functools import wraps
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -26,7 +28,7 @@ class ConfigError(StrictDataclassError, ValueError):
 
 def strict_config(config_class: Config) -> Config:
     """huggingface_hub's `strict`, its errors as ValueErrors that say no more than what is wrong."""
-    config_class = strict(config_class)
+    strict(config_class)  # changes the class itself
     strict_init = config_class.__init__
 
     @wraps(strict_init)
@@ -42,16 +44,42 @@ def strict_config(config_class: Config) -> Config:
 
 def own_fields(config_class: type[PreTrainedConfig]) -> list[str]:
     """Names of the fields that a config class adds to transformers'."""
-    return sorted(set(config_class.__dataclass_fields__) - set(PreTrainedConfig.__dataclass_fields__))
+    return sorted({one.name for one in fields(config_class)} - {one.name for one in fields(PreTrainedConfig)})
+
+
+def own_settings(config: PreTrainedConfig) -> dict[str, Any]:
+    """The fields that a config's class adds to transformers', parts as dicts."""
+    settings = {}
+    for name in own_fields(type(config)):
+        value = getattr(config, name)
+        if hasattr(value, "to_dict"):
+            value = value.to_dict()
+            value.pop("transformers_version", None)
+        settings[name] = value
+    return settings
 
 
 def refuse_unknown(config_class: type[PreTrainedConfig], names) -> None:
     """Raises ValueError for keywords that are neither fields of the class nor transformers' own."""
-    known = set(config_class.__dataclass_fields__) | TRANSFORMERS_KEYS
+    known = {one.name for one in fields(config_class)} | TRANSFORMERS_KEYS
     if unknown := sorted(set(names) - known):
         raise ValueError(
             f"{config_class.__name__} got unknown keywords {unknown}: it knows {own_fields(config_class)}."
         )
+
+
+def check_at_least(config: PreTrainedConfig, least: int, *names: str) -> None:
+    """Raises ValueError for the first of the named fields that is smaller than `least`, or not a number."""
+    for name in names:
+        if not (value := getattr(config, name)) >= least:
+            raise ValueError(f"`{name}` must be at least {least}: got {value!r}.")
+
+
+def check_multiple(config: PreTrainedConfig, divisor: int, name: str) -> None:
+    """Raises ValueError if the named field is no positive multiple of `divisor`."""
+    value = getattr(config, name)
+    if value <= 0 or value % divisor:
+        raise ValueError(f"`{name}` must be a positive multiple of {divisor}: got {value!r}.")
 
 
 def json_value(value):
@@ -70,10 +98,18 @@ def strict_part(config_class: type[PreTrainedConfig], value: dict, field_name: s
         raise ValueError(f"`{field_name}`: {error}") from error
 
 
+def type_of_part(part, kind: str, default: str) -> str:
+    """What the key `kind` of a dict or config says, the default where it (or the part) is not there."""
+    return part.get(kind, default) if isinstance(part, dict) else getattr(part, kind, default)
+
+
 def choose_part(value, kind: str, choices: dict[str, type[PreTrainedConfig]], field_name: str):
-    """Turns the dict of a chosen part into its config; `kind` names the key that chooses."""
+    """Turns the dict of a chosen part into its config; `kind` names the key that chooses.
+
+    A config is copied: a model writes the kernel of its attention into its parts.
+    """
     if isinstance(value, tuple(choices.values())):
-        return value
+        return deepcopy(value)
     if not isinstance(value, dict):
         names = [choice.__name__ for choice in choices.values()]
         raise ValueError(f"`{field_name}` must be a dict or one of {names}: got {value!r}.")

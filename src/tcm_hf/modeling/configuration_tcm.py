@@ -1,5 +1,6 @@
 """Configuration of TCM and FastTCM: one config, its parts as small strict sub-configs."""
 
+from copy import deepcopy
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from .configuration_parts import (
     refuse_unknown,
     strict_config,
     strict_part,
+    type_of_part,
 )
 from .configuration_towers import TOWER_CONFIGS, CLIPResNetTowerConfig
 from .presets_tcm import PRESETS
@@ -57,6 +59,11 @@ PARTS = {
 }
 """The sub-configs with their default classes: transformers hands a kernel or a dtype down to them."""
 
+CHOSEN_PARTS = {
+    "image_tower_config": ("tower_type", TOWER_CONFIGS),
+    "head_config": ("head_type", HEAD_CONFIGS),
+}
+"""The sub-configs of several classes: the key that chooses one, and the choices, the default first."""
 
 # A part is given as a dict or a config, and is a config (or None) after `__post_init__`.
 if TYPE_CHECKING:
@@ -96,7 +103,8 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
         learn_temperature: multiply the matching map with a learned scale instead of dividing the auxiliary
             loss's logits by tau.
         matching_loss_weight: weight of the auxiliary matching loss (lambda); 0 leaves it out.
-        head_config: a config of `configuration_heads.py`, or a dict with its `head_type`.
+        head_config: a config of `configuration_heads.py`, or a dict with its `head_type`. It also says which
+            feature maps are made, unless `out_features` (`"stage1"` = C2 … `"stage4"`) does.
         freeze_text_tower: keep the text tower out of training (`requires_grad=False`, eval mode).
         text_embedding_cached: the text embedding is a buffer and there is no text tower; set by
             `cache_text_embeddings()`.
@@ -139,10 +147,8 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
     id2label: dict[int, str] | dict[str, str] | None = None
 
     def __post_init__(self, **kwargs):
-        self.image_tower_config = choose_part(
-            self.image_tower_config, "tower_type", TOWER_CONFIGS, "image_tower_config"
-        )
-        self.head_config = choose_part(self.head_config, "head_type", HEAD_CONFIGS, "head_config")
+        for name, (kind, choices) in CHOSEN_PARTS.items():
+            setattr(self, name, choose_part(getattr(self, name), kind, choices, name))
         for name in ("visual_prompt_config", "text_refiner_config"):
             if isinstance(value := getattr(self, name), dict):
                 setattr(self, name, strict_part(PromptDecoderConfig, value, name))
@@ -150,7 +156,7 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
         self.stage_names = ["stage1", "stage2", "stage3", "stage4"]
         out_features, out_indices = kwargs.pop("out_features", None), kwargs.pop("out_indices", None)
         if out_features is None and out_indices is None:
-            out_indices = [0, 1, 2, 3]
+            out_indices = list(self.head_config.stages)
         self.set_output_features_output_indices(out_features=out_features, out_indices=out_indices)
         if not type(self).__module__.startswith("transformers_modules"):
             # A folder saved with its code must load without `trust_remote_code` where we are installed, and
@@ -171,7 +177,7 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
         if self.method == "baseline":
             return None
         if isinstance(value, CLIPTextConfig):
-            return value
+            return deepcopy(value)
         defaults = {
             "hidden_size": 512,
             "intermediate_size": 2048,
@@ -181,6 +187,38 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
             "projection_dim": self.image_tower_config.embed_dim,
         }
         return strict_part(CLIPTextConfig, defaults | (value or {}), "text_tower_config")
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs):
+        """A stored config with fields replaced by keywords, as `from_pretrained` passes them on.
+
+        A dict for a part replaces single fields of it. A tower or head of another type replaces the whole
+        part; the feature maps that are made then follow the new head.
+
+        Args:
+            config_dict: what config.json holds; not modified.
+            **kwargs: fields of the config.
+
+        Returns:
+            The config; with `return_unused_kwargs=True` also the keywords that are no fields.
+
+        Raises:
+            ValueError: as for a new config.
+        """
+        config_dict = dict(config_dict)
+        for name, (kind, choices) in CHOSEN_PARTS.items():
+            stored_type = type_of_part(config_dict.get(name), kind, next(iter(choices)))
+            if type_of_part(kwargs.get(name), kind, stored_type) == stored_type:
+                continue
+            config_dict[name] = kwargs.pop(name)
+            if name == "head_config":
+                config_dict |= {"out_features": None, "out_indices": None}
+        return super().from_dict(config_dict, **kwargs)
+
+    @property
+    def stages(self) -> list[int]:
+        """Indices of the feature maps that are made, 0 = C2: those of `out_features`."""
+        return [self.stage_names.index(name) for name in self.out_features]
 
     @property
     def num_classes(self) -> int:
@@ -201,6 +239,13 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
             not self.prompt_token_ids or not all(self.prompt_token_ids)
         ):
             raise ValueError("`prompt_token_ids` must hold at least one non-empty list of ids, or be None.")
+        text = self.text_tower_config
+        ids = [token_id for prompt in self.prompt_token_ids or [] for token_id in prompt]
+        if ids and not 0 <= min(ids) <= max(ids) < text.vocab_size:
+            raise ValueError(
+                "`prompt_token_ids` must be rows of the text tower's token table, 0 to "
+                f"{text.vocab_size - 1} (`text_tower_config.vocab_size` - 1): got {min(ids)} to {max(ids)}."
+            )
         if self.num_learnable_prompts < 0:
             raise ValueError(
                 f"`num_learnable_prompts` must not be negative: got {self.num_learnable_prompts}."
@@ -210,7 +255,6 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
                 "There is no prompt: give `prompt_token_ids` or `num_learnable_prompts`, or "
                 "method='baseline'."
             )
-        text = self.text_tower_config
         if self.prompt_length > text.max_position_embeddings:
             raise ValueError(
                 f"The prompt has {self.prompt_length} tokens, the text tower positions for "

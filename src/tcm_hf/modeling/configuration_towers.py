@@ -3,9 +3,10 @@
 from dataclasses import field
 from typing import Literal
 
+from transformers.activations import ACT2FN
 from transformers.configuration_utils import PreTrainedConfig
 
-from .configuration_parts import PartConfig, json_value, strict_config
+from .configuration_parts import PartConfig, check_at_least, json_value, strict_config
 
 
 @strict_config
@@ -102,6 +103,10 @@ class CLIPViTTowerConfig(PartConfig):
 
     def validate_sizes(self):
         """Heads divide the width, patches the stored grid; four layers in order make the pyramid."""
+        check_at_least(self, 1, "hidden_size", "intermediate_size", "num_hidden_layers", "embed_dim")
+        check_at_least(self, 1, "num_attention_heads")
+        if not isinstance(self.patch_size, int):  # to `Literal`, 16.0 is 16
+            raise ValueError(f"`patch_size` must be the integer 4, 8, 16 or 32: got {self.patch_size!r}.")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"`num_attention_heads` must divide `hidden_size` {self.hidden_size}: got "
@@ -117,6 +122,15 @@ class CLIPViTTowerConfig(PartConfig):
             raise ValueError(
                 f"`out_layers` must be four of the layers 0 to {self.num_hidden_layers - 1} in rising order: "
                 f"got {layers}."
+            )
+
+    def validate_layers(self):
+        """The activation is one of transformers'; a layer may be skipped, but not always."""
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(f"`hidden_act` must be one of {sorted(ACT2FN)}: got {self.hidden_act!r}.")
+        if not 0 <= self.drop_path_rate < 1:
+            raise ValueError(
+                f"`drop_path_rate` must be at least 0 and less than 1: got {self.drop_path_rate!r}."
             )
 
 

@@ -69,8 +69,6 @@ class DBNetHead(DetectionHead):
     def __init__(self, config: TCMConfig, in_channels: list[int]):
         super().__init__(config, in_channels)
         channels = self.head_config.neck_channels
-        if channels % 16:
-            raise ValueError(f"`neck_channels` must be a multiple of 16: got {channels}.")
         self.neck = FPNC(in_channels, channels)
         self.probability = UpsamplingBranch(channels)
         self.threshold = UpsamplingBranch(channels)

@@ -17,7 +17,7 @@ class DetectionHead(nn.Module, ABC):
 
     Args:
         config: the model's config, its `head_config` of the head's own class.
-        in_channels: channels of C2 … C5, the matching map included.
+        in_channels: channels of the feature maps, the matching map included.
     """
 
     def __init__(self, config: TCMConfig, in_channels: list[int]):
@@ -35,7 +35,9 @@ class DetectionHead(nn.Module, ABC):
         """Features of the image -> a named tuple of maps, fields of `TCMTextDetectionOutput`.
 
         Args:
-            features: `feature_maps` holds C2 … C5, the matching map among them.
+            features: `feature_maps` holds the stages of `config.out_features`, finest first: those that
+                `head_config.stages` names and maybe others, which the head ignores. One of them carries the
+                matching map.
             for_training: also give what the loss reads and decoding does not.
         """
 

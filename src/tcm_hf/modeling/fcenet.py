@@ -23,20 +23,19 @@ class FPN(nn.Module):
     """Feature pyramid (arXiv 1612.03144): lateral 1x1 convolutions, nearest upsampling, 3x3 convolutions.
 
     Args:
-        in_channels: channels of C2 … C5; C2 is not read.
+        in_channels: channels of C3 … C5, or of finer maps too, which are not read.
         channels: channels of the three levels.
     """
 
     def __init__(self, in_channels: list[int], channels: int):
         super().__init__()
-        self.lateral_convs = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels[1:])
-        self.output_convs = nn.ModuleList(
-            nn.Conv2d(channels, channels, 3, padding=1) for _ in in_channels[1:]
-        )
+        # Not named as DBNet's, whose weights would be taken for these where a checkpoint gets another head.
+        self.inner_convs = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels[-len(STRIDES) :])
+        self.output_convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in STRIDES)
 
     def forward(self, feature_maps: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """C2 … C5 -> levels of stride 8, 16, 32, (B, channels, h, w) each."""
-        levels = [conv(x) for conv, x in zip(self.lateral_convs, feature_maps[1:], strict=True)]
+        """C3 … C5 -> levels of stride 8, 16, 32, (B, channels, h, w) each."""
+        levels = [conv(x) for conv, x in zip(self.inner_convs, feature_maps[-len(STRIDES) :], strict=True)]
         for i in range(len(levels) - 1, 0, -1):
             levels[i - 1] = levels[i - 1] + nn.functional.interpolate(
                 levels[i], size=levels[i - 1].shape[-2:]
@@ -74,7 +73,7 @@ class FCENetHead(DetectionHead):
 
     def initialize_parameters(self) -> None:
         """Starts logits and contours near zero: with as few outputs, the rule for convolutions saturates."""
-        for conv in (*self.neck.lateral_convs, *self.neck.output_convs):
+        for conv in (*self.neck.inner_convs, *self.neck.output_convs):
             init.xavier_uniform_(conv.weight)  # no ReLU follows
         for branch in (self.classification, self.contour):
             init.normal_(branch.weight, std=0.01)
@@ -156,14 +155,11 @@ class FCENetHead(DetectionHead):
         )
 
     def label_shapes(self, size_hw: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-        """Target maps of the three levels, and of the matching map."""
-        height, width = size_hw
+        """Target maps of the three levels, and of the matching map; strides divide sizes rounding up."""
         channels = 3 + 2 * self.num_coefficients
-        shapes: dict[str, tuple[int, ...]] = {
-            f"contour_maps_{stride}": (channels, height // stride, width // stride) for stride in STRIDES
-        }
-        coarse = (height // STRIDES[-1], width // STRIDES[-1])
-        return {**shapes, "matching_target": coarse, "matching_mask": coarse}
+        sizes = {stride: tuple(-(-side // stride) for side in size_hw) for stride in STRIDES}
+        shapes = {f"contour_maps_{stride}": (channels, *size) for stride, size in sizes.items()}
+        return {**shapes, **dict.fromkeys(("matching_target", "matching_mask"), sizes[STRIDES[-1]])}
 
 
 def _cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

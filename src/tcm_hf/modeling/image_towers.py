@@ -51,8 +51,9 @@ class AttentionPool2d(nn.Module):
 class ImageTowerOutput(NamedTuple):
     """What every image tower returns."""
 
-    feature_maps: tuple[torch.Tensor, ...]
-    """C2 … C5, (B, C_i, H / (4 · 2^i), W / (4 · 2^i)), rounded up."""
+    feature_maps: tuple[torch.Tensor | None, ...]
+    """C2 … C5, (B, C_i, H / (4 · 2^i), W / (4 · 2^i)), rounded up; None for those outside the config's
+    `out_features` that the tower has no layers for."""
     global_embedding: torch.Tensor | None
     """(B, C); None for the baseline."""
     dense_embedding: torch.Tensor | None

@@ -58,6 +58,22 @@ def instance_language_matching(dense_embedding: torch.Tensor, text_embedding: to
     return torch.einsum("bchw,bkc->bkhw", image, text)
 
 
+def concatenate_matching_map(
+    feature_maps: tuple[torch.Tensor | None, ...], matching_map: torch.Tensor, stage: int
+) -> tuple[torch.Tensor | None, ...]:
+    """The pyramid with the (B, K, h, w) matching map, resized, as the last channels of one stage.
+
+    Unchanged where the tower does not make that stage.
+    """
+    if (feature_map := feature_maps[stage]) is None:
+        return feature_maps
+    size_hw = feature_map.shape[-2:]
+    if matching_map.shape[-2:] != size_hw:
+        matching_map = nn.functional.interpolate(matching_map, size_hw, mode="bilinear", align_corners=False)
+    fused = torch.cat([feature_map, matching_map.to(feature_map.dtype)], dim=1)
+    return (*feature_maps[:stage], fused, *feature_maps[stage + 1 :])
+
+
 def matching_loss(
     matching_logits: torch.Tensor,
     target: torch.Tensor,

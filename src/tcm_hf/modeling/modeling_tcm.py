@@ -18,6 +18,7 @@ from .image_towers import AttentionPool2d, ConvolutionalTower, ImageTower
 from .matching import (
     BimodalSimilarityMatching,
     ProjectedSimilarityMatching,
+    concatenate_matching_map,
     instance_language_matching,
 )
 from .outputs_tcm import TCMModelOutput, TCMTextDetectionOutput
@@ -61,8 +62,10 @@ class TCMPreTrainedModel(PreTrainedModel):
         "CLIPEncoderLayer",
         "AttentionPool2d",
         "InterpolatedEmbeddings",
+        *(head.__name__ for head in HEADS.values()),  # their necks add level to level
     ]
     _supports_sdpa = True
+    # Without labels: the losses count pixels for hard negatives, so a graph of training has breaks.
     _can_compile_fullgraph = True
 
     def freeze_text_tower(self) -> None:
@@ -132,7 +135,8 @@ class TCMPreTrainedModel(PreTrainedModel):
 class TCMModel(BackboneMixin, TCMPreTrainedModel):
     """The papers' "TCM-CR50" / "FastTCM-CR50" backbone: a feature pyramid that carries the matching map.
 
-    Usable through `AutoBackbone.from_config`. The forward pass reads like figure 2 of TCM and figure 4 of
+    Usable through `AutoBackbone.from_config`; transformers' `AutoBackbone.from_pretrained` takes no local
+    folder, `TCMModel.from_pretrained` does. The forward pass reads like figure 2 of TCM and figure 4 of
     FastTCM.
 
     Args:
@@ -140,7 +144,8 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
     """
 
     has_attentions = False
-    _keys_to_ignore_on_load_unexpected = [r"^head\."]  # of a detector whose backbone is loaded
+    # Of a detector whose backbone is loaded: its head, and levels outside `out_features`.
+    _keys_to_ignore_on_load_unexpected = [r"^head\.", r"image_tower\.pyramid\."]
 
     def __init__(self, config: TCMConfig):
         super().__init__(config)
@@ -254,7 +259,8 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
 
         Args:
             pixel_values: (B, 3, H, W) normalised RGB; H and W multiples of the image tower's `size_divisor`.
-            output_hidden_states: return the maps of all stages as well.
+            output_hidden_states: return the maps of all stages as well (CLIP's vision transformer: of those
+                that `out_features` named when the model was built).
             output_embeddings: return the image embedding and the visual prompt as well.
             **kwargs: ignored (what callers of backbones pass along).
 
@@ -289,12 +295,18 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
             matching_map = instance_language_matching(dense_embedding, text_embedding)
             if self.logit_scale is not None:
                 matching_map = matching_map * self.logit_scale.exp()
-            feature_maps = self._concatenate(feature_maps, matching_map)
+            feature_maps = concatenate_matching_map(feature_maps, matching_map, self.config.matching_stage)
+        if missing := [
+            name for name in self.out_features if feature_maps[self.stage_names.index(name)] is None
+        ]:
+            raise ValueError(
+                f"`out_features` must be set before the model is built: this one does not make {missing}."
+            )
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
         return TCMModelOutput(
             feature_maps=tuple(feature_maps[i] for i in self.out_indices),
-            hidden_states=feature_maps if output_hidden_states else None,
+            hidden_states=tuple(x for x in feature_maps if x is not None) if output_hidden_states else None,
             matching_map=matching_map,
             global_embedding=global_embedding,
             dense_embedding=dense_embedding,
@@ -302,19 +314,6 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
             image_embedding=image_embedding if output_embeddings else None,
             visual_prompt=visual_prompt if output_embeddings else None,
         )
-
-    def _concatenate(
-        self, feature_maps: tuple[torch.Tensor, ...], matching_map: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        """The pyramid with the matching map as the last channels of stage `matching_stage`."""
-        stage = self.config.matching_stage
-        size_hw = feature_maps[stage].shape[-2:]
-        if matching_map.shape[-2:] != size_hw:
-            matching_map = nn.functional.interpolate(
-                matching_map, size_hw, mode="bilinear", align_corners=False
-            )
-        fused = torch.cat([feature_maps[stage], matching_map.to(feature_maps[stage].dtype)], dim=1)
-        return (*feature_maps[:stage], fused, *feature_maps[stage + 1 :])
 
 
 class TCMForTextDetection(TCMPreTrainedModel):
@@ -335,9 +334,11 @@ class TCMForTextDetection(TCMPreTrainedModel):
     def __init__(self, config: TCMConfig):
         super().__init__(config)
         self.model = TCMModel(config)
-        if list(self.model.out_indices) != [0, 1, 2, 3]:
+        needed = [self.model.stage_names[stage] for stage in config.head_config.stages]
+        if not set(needed) <= set(self.model.out_features):
             raise ValueError(
-                f"The detector reads all four stages: `out_features` is {self.model.out_features}."
+                f"head_type={config.head_config.head_type!r} reads {needed}: `out_features` is "
+                f"{self.model.out_features}; leave it out or add them."
             )
         self.head = HEADS[config.head_config.head_type](config, self.model.channels)
         self.post_init()

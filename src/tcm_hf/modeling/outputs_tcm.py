@@ -13,7 +13,7 @@ class TCMModelOutput(BackboneOutput):
 
     Args:
         feature_maps: maps of the chosen stages; the matching map is concatenated to stage `matching_stage`.
-        hidden_states: maps of all four stages (only with `output_hidden_states=True`).
+        hidden_states: maps of all stages that the image tower makes (only with `output_hidden_states=True`).
         attentions: always None.
         matching_map: (B, K, H/32, W/32) cosine between image positions and text, in [-1, 1]; times the
             learned scale with `learn_temperature`.
@@ -54,7 +54,7 @@ class TCMTextDetectionOutput(ModelOutput):
         fourier_coefficients: FCENet: one (B, 2 (2K + 1), h, w) a level: real parts for k = -K … K, then
             imaginary parts, in cells of the level, relative to the cell.
         matching_map: (B, K, h, w), cosine between image positions and text; None for the baseline.
-        hidden_states: feature maps of all four stages (only with `output_hidden_states=True`).
+        hidden_states: maps of all stages that the image tower makes (only with `output_hidden_states=True`).
         image_embedding: (B, C, h, w), before the visual prompt (only with `output_embeddings=True`, like
             both that follow; each is None where the model has no such part).
         visual_prompt: (B, C, h, w), what the visual prompt adds to it, gate included.

@@ -176,7 +176,7 @@ class PANHead(DetectionHead):
         Returns:
             Two (B,): PAN eq. 3 and eq. 5; 0 for an image with too few instances.
         """
-        options, count = self.head_config, int(instances.max()) + 1
+        options, count = self.head_config, int(torch.maximum(instances, kernels).max()) + 1
         pixels, instances, kernels = embeddings.flatten(2), instances.flatten(1), kernels.flatten(1)
         text_sizes, kernel_sizes = segment_sizes(instances, count), segment_sizes(kernels, count)
         means = segment_sums(pixels, kernels, count) / kernel_sizes.clamp(min=1)[:, None]  # (B, E, count)

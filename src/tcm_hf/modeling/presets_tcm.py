@@ -74,10 +74,11 @@ PRESETS: dict[str, dict] = {
     # Parity: the original puts a matching map of stride 8 on a feature map of stride 16 and fails; here the
     # map is resized to it.
     "tcm-dbnet-vit-b8": {**_VIT, "image_tower_config": {"tower_type": "clip_vit", "patch_size": 8}},
+    # Four learnable prompts throughout, as in the one configuration of FastTCM that was released (TD500's).
     "fasttcm-dbnet-r50-td500": {"method": "fasttcm", **_FOUR_PROMPTS},
     "fasttcm-dbnet-r50-ic15": {"method": "fasttcm", **_FOUR_PROMPTS},
-    "fasttcm-dbnet-r50-ctw1500": {"method": "fasttcm", **_MANY_PROMPTS},
-    "fasttcm-dbnet-r50-totaltext": {"method": "fasttcm", **_MANY_PROMPTS},
+    "fasttcm-dbnet-r50-ctw1500": {"method": "fasttcm", **_FOUR_PROMPTS},
+    "fasttcm-dbnet-r50-totaltext": {"method": "fasttcm", **_FOUR_PROMPTS},
     "fasttcm-pan-r50-ic15": {"method": "fasttcm", **_PAN_IC15},
     "fasttcm-pan-r50-ctw1500": {"method": "fasttcm", **_PAN_CTW1500},
     "fasttcm-fcenet-r50-ic15": {"method": "fasttcm", **_FCENET},

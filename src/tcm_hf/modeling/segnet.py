@@ -14,6 +14,9 @@ from .losses import balanced_mean, dice_loss
 from .matching import matching_loss
 from .outputs_tcm import TCMModelOutput
 
+# A pixel of no length has no direction; divided by less, it would have a gradient without bounds.
+SHORTEST_PIXEL = 1e-3
+
 
 class SegNetMaps(NamedTuple):
     """Maps of the head, float32: (B, K, H, W) logits, one map a class prompt, and (B, H, W) in [0, 1]."""
@@ -37,8 +40,6 @@ class SegNetHead(DetectionHead):
                 "choose method='tcm' or 'fasttcm', or another head."
             )
         channels = self.head_config.neck_channels
-        if channels % 4:
-            raise ValueError(f"`neck_channels` must be a multiple of 4: got {channels}.")
         self.neck = FPNC(in_channels, channels)
         self.pixel_embedding = UpsamplingBranch(channels, out_channels=channels)
         self.text_projection = nn.Linear(config.image_tower_config.embed_dim, channels, bias=False)
@@ -56,7 +57,7 @@ class SegNetHead(DetectionHead):
         # The cosine without a second map of so many channels for the normalised pixels.
         precision = torch.promote_types(pixels.dtype, torch.float32)
         length = torch.linalg.vector_norm(pixels, dim=1, keepdim=True, dtype=precision).float()
-        similarity = torch.einsum("bchw,bkc->bkhw", pixels, text).float() / length.clamp(min=1e-12)
+        similarity = torch.einsum("bchw,bkc->bkhw", pixels, text).float() / length.clamp(min=SHORTEST_PIXEL)
         logits = self.logit_scale.float().exp() * similarity
         return SegNetMaps(logits, logits.amax(dim=1).sigmoid())
 

@@ -67,8 +67,9 @@ class CLIPViTTower(ImageTower):
     Source: DenseCLIP, arXiv 2112.01518, as the released TCM configurations for ViT-B use it.
 
     Args:
-        config: the model's config, its `image_tower_config` a `CLIPViTTowerConfig`. The baseline has no joint
-            space, and no layers behind the last one of the pyramid.
+        config: the model's config, its `image_tower_config` a `CLIPViTTowerConfig`. The pyramid has the
+            levels of `out_features`. The baseline has no joint space, and no layers behind the last one that
+            is read.
     """
 
     def __init__(self, config: TCMConfig):
@@ -84,13 +85,16 @@ class CLIPViTTower(ImageTower):
         self.encoder = CLIPEncoder(tower)
         depth = len(self.encoder.layers)
         self.drop_path_rates = [tower.drop_path_rate * i / max(depth - 1, 1) for i in range(depth)]
-        self.pyramid = nn.ModuleList(
-            PyramidLevel(tower.hidden_size, tower.patch_size, stride) for stride in STRIDES
+        self.pyramid = nn.ModuleDict(
+            {
+                str(stage): PyramidLevel(tower.hidden_size, tower.patch_size, STRIDES[stage])
+                for stage in config.stages
+            }
         )
         self.post_layernorm: nn.Module | None = None
         self.visual_projection: nn.Module | None = None
         if config.method == "baseline":
-            del self.encoder.layers[tower.out_layers[-1] + 1 :]
+            del self.encoder.layers[tower.out_layers[config.stages[-1]] + 1 :]
         else:
             self.post_layernorm = nn.LayerNorm(tower.hidden_size, eps=tower.layer_norm_eps)
             self.visual_projection = nn.Linear(tower.hidden_size, tower.embed_dim, bias=False)
@@ -99,16 +103,18 @@ class CLIPViTTower(ImageTower):
         """(B, 3, H, W), H and W multiples of the patch -> pyramid and embeddings."""
         size_hw = [side // self.size_divisor for side in pixel_values.shape[-2:]]
         hidden = self.pre_layrnorm(self.embeddings(pixel_values, interpolate_pos_encoding=True))
-        grids = []
+        grids: dict[int, torch.Tensor] = {}
         for index, (layer, rate) in enumerate(zip(self.encoder.layers, self.drop_path_rates, strict=False)):
             output = layer(hidden, None)
             if self.training and rate:  # stochastic depth, arXiv 1603.09382
                 output = hidden + drop_path(output - hidden, rate, training=True)
             hidden = output  # (B, 1 + h w, D)
             if index in self.out_layers:
-                grid = hidden[:, 1:].transpose(1, 2).unflatten(2, size_hw)
-                grids += [grid] * self.out_layers.count(index)
-        feature_maps = tuple(level(grid) for level, grid in zip(self.pyramid, grids, strict=True))
+                grids[index] = hidden[:, 1:].transpose(1, 2).unflatten(2, size_hw)
+        feature_maps = tuple(
+            self.pyramid[str(stage)](grids[layer]) if str(stage) in self.pyramid else None
+            for stage, layer in enumerate(self.out_layers)
+        )
         if self.visual_projection is None or self.post_layernorm is None:
             return ImageTowerOutput(feature_maps, None, None)
         tokens = self.visual_projection(self.post_layernorm(hidden))

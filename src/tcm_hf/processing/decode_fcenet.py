@@ -7,6 +7,7 @@ import numpy as np
 
 from .contour_suppression import suppress_overlaps
 from .decode_dbnet import PolygonMode
+from .decoding_settings import check_settings
 from .fourier_contours import contour_from_fourier
 from .polygons import min_area_quad, order_clockwise
 
@@ -28,7 +29,7 @@ def decode_fcenet(
     num_contour_points: int = 50,
     nms_threshold: float = 0.1,
     polygon_mode: PolygonMode = "quad",
-    max_candidates: int = 1000,
+    max_candidates: int = 300,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Find the text instances of one image: FCENet, arXiv 2104.10442, section 3.2.
 
@@ -57,9 +58,20 @@ def decode_fcenet(
         `(N,)` float32.
 
     Raises:
-        ValueError: for levels of different number, maps of other shapes, or an unknown `polygon_mode`.
+        ValueError: for levels of different number, maps of other shapes, or a setting out of its range:
+            thresholds from 0 to 1, exponents of at least 0, 3 points a contour.
     """
-    _check(region_logits, center_logits, fourier_coefficients, strides, polygon_mode)
+    _check_levels(region_logits, center_logits, fourier_coefficients, strides)
+    check_settings(
+        {
+            "score_threshold": score_threshold,
+            "region_exponent": region_exponent,
+            "center_exponent": center_exponent,
+            "num_contour_points": num_contour_points,
+            "nms_threshold": nms_threshold,
+            "polygon_mode": polygon_mode,
+        }
+    )
     found = []
     for region, center, coefficients, stride in zip(
         region_logits, center_logits, fourier_coefficients, strides, strict=True
@@ -78,15 +90,12 @@ def decode_fcenet(
     return [finish(contour) for contour in contours[kept]], scores[kept].astype(np.float32)
 
 
-def _check(
+def _check_levels(
     region_logits: Sequence[np.ndarray],
     center_logits: Sequence[np.ndarray],
     fourier_coefficients: Sequence[np.ndarray],
     strides: Sequence[int],
-    polygon_mode: str,
 ) -> None:
-    if polygon_mode not in ("quad", "polygon"):
-        raise ValueError(f'`polygon_mode` must be "quad" or "polygon": got {polygon_mode!r}.')
     counts = [len(part) for part in (region_logits, center_logits, fourier_coefficients, strides)]
     if len(set(counts)) != 1 or not counts[0]:
         raise ValueError(

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from .decode_dbnet import PolygonMode
+from .decoding_settings import check_settings
 from .polygons import order_clockwise
 
 
@@ -40,13 +41,28 @@ def decode_pan(
     Returns:
         The outlines and their scores, by the top row of their kernels. Outlines are `(P, 2)` float32 in map
         pixels, clockwise from the top left, through the outermost pixels of the text; scores `(N,)` float32,
-        the mean text probability. A point sits on the *centre* of the pixel that it is named after: add 0.5
-        for the frame of pixel edges.
+        the mean text probability. A point is named after the cell of the map that it sits on. Cells are
+        taught the label of one pixel of the network's input, number 4 i for cell i (`PANHead.loss`), so
+        `4 * polygon + 0.5` is the outline in pixels of the input, frame of pixel edges.
+
+    Parity: the outline runs through the middle of the outermost cells, as published: on each side the text
+    reaches up to a cell, half a cell on the average, farther.
 
     Raises:
-        ValueError: for maps that are not `(h, w)`, `(h, w)` and `(E, h, w)`, or an unknown `polygon_mode`.
+        ValueError: for maps that are not `(h, w)`, `(h, w)` and `(E, h, w)`, or a setting out of its range:
+            thresholds from 0 to 1, a distance above 0, an area of at least 0.
     """
-    _check(text_logits, kernel_logits, pixel_embeddings, polygon_mode)
+    _check_shapes(text_logits, kernel_logits, pixel_embeddings)
+    check_settings(
+        {
+            "binarize_threshold": binarize_threshold,
+            "kernel_threshold": kernel_threshold,
+            "score_threshold": score_threshold,
+            "embedding_distance": embedding_distance,
+            "min_area_px": min_area_px,
+            "polygon_mode": polygon_mode,
+        }
+    )
     text_map = _sigmoid(text_logits)
     text = text_map > binarize_threshold
     kernels = text & (_sigmoid(kernel_logits) > kernel_threshold)
@@ -71,9 +87,7 @@ def decode_pan(
     return polygons, np.array(scores, dtype=np.float32)
 
 
-def _check(
-    text_logits: np.ndarray, kernel_logits: np.ndarray, pixel_embeddings: np.ndarray, polygon_mode: str
-) -> None:
+def _check_shapes(text_logits: np.ndarray, kernel_logits: np.ndarray, pixel_embeddings: np.ndarray) -> None:
     if (
         text_logits.ndim != 2
         or kernel_logits.shape != text_logits.shape
@@ -85,8 +99,6 @@ def _check(
             f"(E, h, w): got {text_logits.shape}, {kernel_logits.shape} and {pixel_embeddings.shape}. Decode "
             "image by image."
         )
-    if polygon_mode not in ("quad", "polygon"):
-        raise ValueError(f'`polygon_mode` must be "quad" or "polygon": got {polygon_mode!r}.')
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .decode_dbnet import decode_dbnet
-from .decode_fcenet import decode_fcenet
+from .decode_fcenet import STRIDES, decode_fcenet
 from .decode_pan import decode_pan
 from .tiling import Tile, merge_tile_maps
 
@@ -19,7 +19,11 @@ Maps = dict[str, Any]
 """Outputs for one image: float32 arrays, or a list of one array a level, by field name."""
 
 _CENTRE = 0.5  # index i of a map names the pixel between the edges i and i + 1
-_FINEST_STRIDE_PX = 8  # of FCENet's levels
+_PAN_STRIDE = 4
+# Parity: PAN learns labels sampled at every fourth pixel (nearest), as the published program trains it, see
+# `PANHead.loss`. So cell i of its maps speaks of the input's pixel 4 i, whose centre lies at 4 i + 0.5, not
+# of the middle of the four pixels that it covers.
+_PAN_CENTRE = _CENTRE / _PAN_STRIDE
 
 
 class Outlines(NamedTuple):
@@ -40,8 +44,12 @@ class DetectorDecoding(ABC):
     """The heads whose outputs these are, as the model's `head_config` calls them."""
     fields: ClassVar[tuple[str, ...]]
     """Fields of the model's outputs that are read; the first tells this detector from the others."""
+    dimensions: ClassVar[tuple[int, ...]]
+    """Of each field, or of each of its levels, the batch included."""
     settings: ClassVar[tuple[str, ...]]
     """Attributes of the image processor that are read."""
+    size_divisor: ClassVar[int] = 1
+    """Both sides of the network's input must be multiples of this, or the maps do not tell its size."""
     outline_tolerance_px: ClassVar[float] = 0.75
     """How far simplifying may move the outlines of polygon mode, in pixels of the map."""
     seam_px: ClassVar[float] = 1.5
@@ -63,6 +71,7 @@ class DBNetDecoding(DetectorDecoding):
 
     head_types = ("dbnet", "segnet")
     fields = ("probability_map",)
+    dimensions = (3,)
     settings = (
         "threshold",
         "polygon_mode",
@@ -103,6 +112,7 @@ class PANDecoding(DetectorDecoding):
 
     head_types = ("pan",)
     fields = ("kernel_logits", "text_logits", "pixel_embeddings")
+    dimensions = (3, 3, 4)
     settings = (
         "threshold",
         "polygon_mode",
@@ -111,6 +121,7 @@ class PANDecoding(DetectorDecoding):
         "embedding_distance",
         "min_area_px",
     )
+    size_divisor = _PAN_STRIDE
     outline_tolerance_px = 0.5
 
     def decode(self, maps: Maps, settings: Mapping[str, Any]) -> Outlines:
@@ -126,7 +137,7 @@ class PANDecoding(DetectorDecoding):
             min_area_px=settings["min_area_px"],
             polygon_mode=settings["polygon_mode"],
         )
-        return Outlines([polygon + _CENTRE for polygon in polygons], scores, maps["text_logits"].shape)
+        return Outlines([polygon + _PAN_CENTRE for polygon in polygons], scores, maps["text_logits"].shape)
 
 
 class FCENetDecoding(DetectorDecoding):
@@ -134,6 +145,7 @@ class FCENetDecoding(DetectorDecoding):
 
     head_types = ("fcenet",)
     fields = ("fourier_coefficients", "region_logits", "center_logits")
+    dimensions = (4, 4, 4)
     settings = (
         "threshold",
         "polygon_mode",
@@ -142,6 +154,7 @@ class FCENetDecoding(DetectorDecoding):
         "num_contour_points",
         "nms_threshold",
     )
+    size_divisor = STRIDES[0]
     seam_px = 8.0  # a few coefficients round the corners off
 
     def decode(self, maps: Maps, settings: Mapping[str, Any]) -> Outlines:
@@ -158,7 +171,7 @@ class FCENetDecoding(DetectorDecoding):
             polygon_mode=settings["polygon_mode"],
         )
         height, width = maps["region_logits"][0].shape[-2:]
-        return Outlines(polygons, scores, (height * _FINEST_STRIDE_PX, width * _FINEST_STRIDE_PX))
+        return Outlines(polygons, scores, (height * STRIDES[0], width * STRIDES[0]))
 
 
 DECODINGS: tuple[DetectorDecoding, ...] = (DBNetDecoding(), PANDecoding(), FCENetDecoding())
@@ -188,7 +201,8 @@ def split_images(outputs: Any) -> list[Maps]:
             `"probability_map"` may be a list of one `(H, W)` an image.
 
     Raises:
-        ValueError: if they hold the maps of no detector, or a map has another number of dimensions.
+        ValueError: if they hold the maps of no detector, a field of its maps is missing, a map has another
+            number of dimensions, or the maps are not of one number of images.
     """
     decoding = decoding_of(outputs)
     if decoding.fields == ("probability_map",):
@@ -196,24 +210,42 @@ def split_images(outputs: Any) -> list[Maps]:
         if hasattr(maps, "ndim") and maps.ndim != 3:
             raise ValueError(f"`probability_map` must have shape (B, H, W): got {tuple(maps.shape)}.")
         return [{"probability_map": _array(one)} for one in maps]
-    by_field = {
-        name: [_array(level) for level in value]
-        if isinstance(value := outputs[name], (tuple, list))
-        else _array(value)
-        for name in decoding.fields
-    }
-    count = len(next(iter(_levels(by_field[decoding.fields[0]]))))
+    by_field = {name: _checked_levels(outputs, name, decoding) for name in decoding.fields}
+    counts = {name: [len(level) for level in levels] for name, levels in by_field.items()}
+    if len(distinct := {count for of_levels in counts.values() for count in of_levels}) != 1:
+        raise ValueError(
+            f"The maps must be of one number of images, the first dimension: got {counts}. Take all fields "
+            "from one call of the model."
+        )
     return [
         {
-            name: [level[index] for level in value] if isinstance(value, list) else value[index]
-            for name, value in by_field.items()
+            name: [level[index] for level in levels]
+            if isinstance(outputs[name], (tuple, list))
+            else levels[0][index]
+            for name, levels in by_field.items()
         }
-        for index in range(count)
+        for index in range(distinct.pop())
     ]
 
 
-def _levels(value: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
-    return value if isinstance(value, list) else [value]
+def _checked_levels(outputs: Any, name: str, decoding: DetectorDecoding) -> list[np.ndarray]:
+    """The arrays of a field, one a level, a list of one where it has no levels."""
+    value = outputs.get(name)
+    has_levels = isinstance(value, (tuple, list))
+    if value is None or (has_levels and not value):
+        raise ValueError(
+            f"The outputs of this detector must hold {list(decoding.fields)}: `{name}` is missing. Give all "
+            "that the model returned."
+        )
+    levels = [_array(level) for level in (value if has_levels else [value])]
+    dimensions = decoding.dimensions[decoding.fields.index(name)]
+    for level in levels:
+        if level.ndim != dimensions:
+            raise ValueError(
+                f"`{name}` must have {dimensions} dimensions, the first that of the batch: got shape "
+                f"{level.shape}. Of one image give `maps[None]`."
+            )
+    return levels
 
 
 def _array(values: Any) -> np.ndarray:

@@ -24,6 +24,10 @@ _LEGIBLE_SCALE = 0.5  # most letters of a photo survive being shrunk to half the
 class TCMImageProcessorKwargs(ImagesKwargs, total=False):
     """Settings of our own, beside those of every image processor. Kept in preprocessor_config.json.
 
+    The defaults are DBNet's: a bare `TCMImageProcessor()` has the sizes, the normalisation and the thresholds
+    of the papers' DBNet. For PAN and FCENet, whose pictures are normalised with another mean and whose scores
+    mean something else, take `TCMImageProcessor.from_preset`, or the processor saved with the model.
+
     Attributes:
         size_divisor: both sides of the processed image are multiples of this. Default 32.
         threshold: least score of a text instance, 0..1. Default 0.3.

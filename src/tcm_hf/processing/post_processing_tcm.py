@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from .decoding_settings import check_settings
 from .detector_decoding import DECODINGS, DetectorDecoding, Maps, Outlines, decoding_of, split_images
 from .polygons import (
     bounding_box,
@@ -24,6 +25,7 @@ SizeHW = tuple[float, float]
 class TCMPostProcessing:
     """Decoding: its settings are attributes, saved with the processor, and defaults of its methods."""
 
+    size_divisor: int
     threshold = 0.3
     polygon_mode: Literal["quad", "polygon"] = "quad"
     max_detections = None
@@ -79,7 +81,8 @@ class TCMPostProcessing:
 
         Raises:
             ValueError: if the outputs are of no detector, there is not one target size per image,
-                `polygon_mode` is unknown, or the detector does not know a setting that was given.
+                the detector does not know a setting that was given, or a setting has a value that it cannot
+                have.
         """
         decoding, images = decoding_of(outputs), split_images(outputs)
         settings = self._decoding_settings(
@@ -159,9 +162,14 @@ class TCMPostProcessing:
                 f"The detector of these outputs ({decoding.fields[0]}) has no settings {unknown}: it knows "
                 f"{list(decoding.settings)}."
             )
-        if (mode := given.get("polygon_mode", self.polygon_mode)) not in ("quad", "polygon"):
-            raise ValueError(f'`polygon_mode` must be "quad" or "polygon": got {mode!r}.')
+        if self.size_divisor % decoding.size_divisor:
+            raise ValueError(
+                f"`size_divisor` must be a multiple of {decoding.size_divisor} for this detector "
+                f"({decoding.fields[0]}), or its maps do not tell the size of the image: got "
+                f"{self.size_divisor}. Take 32."
+            )
         settings = {name: getattr(self, name) for name in decoding.settings} | given
+        check_settings(settings)
         if "unclip_ratio" in given:
             settings["shrink_ratio"] = None  # which would decide in its place
         return settings

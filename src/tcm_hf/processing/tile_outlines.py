@@ -24,7 +24,7 @@ def merge_tile_outlines(
     tiles: Sequence[Tile],
     size_hw: tuple[float, float],
     *,
-    seam_px: float = 2.0,
+    seam_px: float,
     polygon_mode: PolygonMode = "quad",
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Keep one outline of a text that several tiles saw, rather a whole than a cut one; join cut ones.

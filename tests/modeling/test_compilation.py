@@ -1,0 +1,49 @@
+"""Detectors of every head as one graph: `torch.compile(fullgraph=True)`, and `torch.export` for any size."""
+
+import pytest
+import torch
+
+from tiny import HEADS, VIT_TOWER, maps_of, tiny_images, tiny_labels, tiny_model
+
+pytestmark = pytest.mark.slow
+
+DETECTORS = {head_type: {"head_type": head_type} for head_type in HEADS} | {
+    "tcm": {"method": "tcm"},
+    "vit": {"image_tower_config": VIT_TOWER, "matching_stage": 2},
+}
+
+
+@pytest.fixture(params=DETECTORS)
+def model(request):
+    torch._dynamo.reset()
+    return tiny_model(**DETECTORS[request.param])
+
+
+def assert_same_maps(output, expected):
+    maps = maps_of(expected)
+    assert maps_of(output).keys() == maps.keys()
+    for name, found in maps_of(output).items():
+        torch.testing.assert_close(found, maps[name], rtol=1e-3, atol=2e-3)
+
+
+@torch.no_grad()
+def test_the_forward_pass_compiles_as_one_graph(model):
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    assert_same_maps(compiled(tiny_images()), model(tiny_images()))
+
+
+@torch.no_grad()
+def test_an_exported_model_takes_batches_and_images_of_other_sizes(model):
+    batch, rows, columns = (torch.export.Dim(name, min=1, max=64) for name in ("batch", "rows", "columns"))
+    sizes = {"pixel_values": {0: batch, 2: 32 * rows, 3: 32 * columns}}
+    program = torch.export.export(model, (), {"pixel_values": tiny_images()}, dynamic_shapes=sizes)
+    larger = tiny_images(3, (96, 160))
+    assert_same_maps(program.module()(pixel_values=larger), model(larger))
+
+
+@pytest.mark.parametrize("head_type", HEADS)
+def test_a_compiled_model_trains(head_type):
+    torch._dynamo.reset()
+    compiled = torch.compile(tiny_model(head_type=head_type).train(), backend="aot_eager")
+    compiled(tiny_images(), labels=tiny_labels(head_type=head_type)).loss.backward()
+    assert all(parameter.grad is not None for parameter in compiled.parameters() if parameter.requires_grad)
