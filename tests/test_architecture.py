@@ -19,8 +19,9 @@ LAYERS = {
     "evaluation": {"modeling", "processing", "data"},
     "conversion": {"modeling", "processing", "data", "_version"},
     "training": {"modeling", "processing", "data", "evaluation"},
+    "presets": {"modeling", "processing"},
     # The command line stands on everything; what only registration knows it takes from `tcm_hf` itself.
-    "cli": {*TRAVELLING, "data", "evaluation", "conversion", "training", "_version", "tcm_hf"},
+    "cli": {*TRAVELLING, "data", "evaluation", "conversion", "training", "presets", "_version", "tcm_hf"},
     "registration": {*TRAVELLING, "_import_hook"},
     "hub": {*TRAVELLING, "_version"},
     "__main__": {"cli"},

@@ -1,0 +1,1 @@
+"""What is known about the presets: their published figures, their weights, their sizes."""
