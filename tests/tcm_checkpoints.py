@@ -52,9 +52,10 @@ def golden_path(case: str) -> Path:
     return next(path for folder in golden_files.FOLDERS if (path := folder / f"{case}.json").is_file())
 
 
-def config_text(model: dict[str, Any]) -> str:
+def config_text(model: dict[str, Any], **more: Any) -> str:
     """A configuration as mmcv spells it."""
-    return f"optimizer = dict(type='Ranger', lr=0.001)\nmodel = {_spelled(model)}\nwork_dir = './work'\n"
+    variables = {"optimizer": {"type": "Ranger", "lr": 0.001}, "model": model, **more, "work_dir": "./work"}
+    return "".join(f"{name} = {_spelled(value)}\n" for name, value in variables.items())
 
 
 def _spelled(value: Any) -> str:
@@ -65,8 +66,29 @@ def _spelled(value: Any) -> str:
     return repr(value)
 
 
-def save(path: Path, tensors: Tensors, model: dict[str, Any] | None = None, prefix: str = "module.") -> Path:
-    """A `.pth` as mmcv's runner leaves it: meta, tensors of the parallel model, state of the optimizer."""
+def test_data(img_scale: Any, **normalize: Any) -> dict[str, Any]:
+    """`data` of a configuration, its test pipeline as in the released ones."""
+    steps = [
+        # Parity: this scale is dead, the outer one wins.
+        {"type": "Resize", "img_scale": (2944, 736), "keep_ratio": True},
+        {"type": "Normalize", "to_rgb": True, **normalize},
+        {"type": "Pad", "size_divisor": 32},
+    ]
+    wrapper = {"type": "MultiScaleFlipAug", "img_scale": img_scale, "flip": False, "transforms": steps}
+    return {"test": {"pipeline": [{"type": "LoadImageFromFile"}, wrapper]}}
+
+
+def save(
+    path: Path,
+    tensors: Tensors,
+    model: dict[str, Any] | None = None,
+    prefix: str = "module.",
+    **more: Any,
+) -> Path:
+    """A `.pth` as mmcv's runner leaves it: meta, tensors of the parallel model, state of the optimizer.
+
+    `more` are variables of the configuration beside `model`.
+    """
     meta: dict[str, Any] = {
         "epoch": 1200,
         "iter": 36000,
@@ -79,7 +101,7 @@ def save(path: Path, tensors: Tensors, model: dict[str, Any] | None = None, pref
         "CLASSES": ("text",),
     }
     if model is not None:
-        meta["config"] = config_text(model)
+        meta["config"] = config_text(model, **more)
     optimizer = {
         "state": {0: {"step": 36000, "exp_avg": torch.zeros(3, 3)}},
         "param_groups": [{"lr": 1e-3, "betas": (0.95, 0.999), "params": [0]}],
@@ -87,12 +109,6 @@ def save(path: Path, tensors: Tensors, model: dict[str, Any] | None = None, pref
     state = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
     torch.save({"meta": meta, "state_dict": state, "optimizer": optimizer}, path)
     return path
-
-
-def small(tensors: Tensors) -> Tensors:
-    """Without most of the token table: quick to write, where nothing is run."""
-    table = "text_encoder.token_embedding.weight"
-    return tensors | {table: tensors[table][:100].clone()}
 
 
 def golden_json(path: Path, **content: Any) -> Path:

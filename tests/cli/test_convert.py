@@ -52,7 +52,10 @@ def test_clip_becomes_a_starting_point_with_a_card(files, tmp_path, capsys, targ
         (["clip4str", "vit.bin"], "cannot be converted"),
         (["clip4str", "clip4str.ckpt", "--preset", "clip4str-large"], "not of the size of clip4str-large"),
         (["clip4str", "clip4str.ckpt", "--vocabulary", "absent/deep/folder"], "There is no vocabulary"),
-        (["clip", "vit.bin", "--to", "tcm"], "TCM's image tower is CLIP's ResNet"),
+        (
+            ["clip", "vit.bin", "--to", "tcm", "--preset", "tcm-dbnet-r50-ic15"],
+            "an image tower of type 'clip_vit', and this config has 'clip_resnet'",
+        ),
         (["clip", "resnet.bin", "--to", "clip4str"], "needs a vision transformer"),
         (
             ["clip", "vit.bin", "--to", "clip4str", "--preset", "tcm-dbnet-r50-ic15"],

@@ -13,7 +13,7 @@ from tcm_hf.conversion.from_clip import from_clip
 from tcm_hf.conversion.key_rules import apply_rules, moved, rename, split_qkv, transposed
 from tcm_hf.conversion.keys_clip import CLIP_MODEL, CLIP_TO_TCM, IGNORABLE, IGNORABLE_FOR_TCM
 from tcm_hf.conversion.keys_clip4str import CLIP4STR
-from tcm_hf.conversion.resnet_sizes import resize_grid
+from tcm_hf.conversion.tower_sizes import resize_grid
 from tcm_hf.modeling.configuration_tcm import TCMConfig
 
 DEPTHS, WIDTH, EMBED = (1, 2, 1, 1), 16, 32

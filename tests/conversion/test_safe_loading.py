@@ -91,6 +91,17 @@ def test_lightning_settings_are_kept_and_objects_beside_the_tensors_are_left_out
     assert {"datetime.datetime", "collections.defaultdict"} <= set(checkpoint.left_out)
 
 
+@pytest.mark.parametrize("beside", [{}, {"best": Path("/somewhere")}], ids=["plain", "with an object"])
+def test_the_plain_values_that_mmcv_keeps_beside_the_tensors_are_kept(tmp_path, beside):
+    meta = {"mmcv_version": "1.3.17", "config": "model = dict(a=1)", "iter": 7, "hook_msgs": {}, **beside}
+    content = {"meta": meta, "state_dict": TENSORS, "optimizer": {"state": {0: {"step": 3}}}}
+    torch.save(content, tmp_path / "x.pth")
+    checkpoint = load_checkpoint(tmp_path / "x.pth")
+    assert_same(checkpoint.tensors)
+    assert checkpoint.meta == {"mmcv_version": "1.3.17", "config": "model = dict(a=1)", "iter": 7}
+    assert checkpoint.kind == "mmcv checkpoint (1.3.17)" and not checkpoint.settings
+
+
 def test_a_torchscript_archive_is_read_without_its_program(tmp_path, monkeypatch):
     tensors = clip_checkpoints.seeded({"visual.proj": (3, 2), "a.0.weight": (4,), "a.10.running_var": (4,)})
     clip_checkpoints.save_torchscript(tensors, tmp_path / "x.pt")
@@ -141,16 +152,74 @@ def test_a_torchscript_archive_with_another_program_in_its_pickle_is_refused(tmp
     assert not marker.exists()
 
 
-def test_a_storage_that_is_compressed_is_refused(tmp_path):
-    torch.save({"w": torch.zeros(1000), "x": datetime.date(2024, 1, 1)}, tmp_path / "x.pt")
+@pytest.mark.parametrize("compressed", ["data.pkl", "data/0"])
+def test_an_archive_with_a_compressed_entry_is_refused_before_it_is_read(tmp_path, monkeypatch, compressed):
+    torch.save({"w": torch.zeros(1000)}, tmp_path / "x.pt")
     with (
         zipfile.ZipFile(tmp_path / "x.pt") as source,
-        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w") as bomb,
     ):
         for name in source.namelist():
-            bomb.writestr(name, source.read(name))
-    with pytest.raises(CheckpointError, match="uncompressed"):
+            bomb.writestr(
+                name, source.read(name), zipfile.ZIP_DEFLATED if compressed in name else zipfile.ZIP_STORED
+            )
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(CheckpointError, match=f"its entry x/{compressed} is compressed.* uncompressed"):
         load_checkpoint(tmp_path / "bomb.pt")
+
+
+def test_a_byte_that_is_not_what_was_written_is_noticed(tmp_path):
+    torch.save({"a": torch.arange(500.0), "b": torch.full((2000,), 7.0)}, tmp_path / "x.pt")
+    content = bytearray((tmp_path / "x.pt").read_bytes())
+    content[content.index(torch.full((9,), 7.0).numpy().tobytes()) + 1] ^= 64
+    (tmp_path / "x.pt").write_bytes(content)
+    with pytest.raises(
+        CheckpointError, match=r"x\.pt is damaged: its entry x/data/1 is not what was written"
+    ):
+        load_checkpoint(tmp_path / "x.pt")
+
+
+def test_an_archive_without_checksums_is_read(tmp_path):
+    options = torch.serialization.get_crc32_options()
+    try:
+        torch.serialization.set_crc32_options(False)
+        torch.save(TENSORS, tmp_path / "x.pt")
+    finally:
+        torch.serialization.set_crc32_options(options)
+    with zipfile.ZipFile(tmp_path / "x.pt") as archive:
+        assert archive.testzip() is not None
+    assert_same(load_checkpoint(tmp_path / "x.pt").tensors)
+
+
+ODD_TENSORS = {
+    r"w is sparse_coo: an ordinary": lambda: torch.eye(3).to_sparse(),
+    r"w is on device meta: an ordinary": lambda: torch.empty(3, device="meta"),
+    r"w is quantized: an ordinary": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+    r"w has shape \(10000000000, 64\), and the file holds only 256 bytes": lambda: torch.zeros(1, 64).expand(
+        10**10, 64
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*quantize:UserWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("message", ODD_TENSORS)
+def test_a_tensor_whose_values_are_not_all_in_the_file_is_refused_by_name(tmp_path, capfd, message):
+    torch.save({"a": torch.ones(2), "w": ODD_TENSORS[message]()}, tmp_path / "x.pt")
+    capfd.readouterr()
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(tmp_path / "x.pt")
+    assert capfd.readouterr().err == ""
+
+
+def test_values_beside_the_tensors_that_grow_beyond_measure_are_passed_over(tmp_path):
+    laughs, deep = [1, 2], []
+    for _ in range(40):
+        laughs = [laughs, laughs]
+        deep = [deep]
+    meta = {"mmcv_version": "1", "laughs": laughs, "deep": deep, "fine": [[1, 2], ("a", None)]}
+    torch.save({"state_dict": TENSORS, "meta": meta}, tmp_path / "x.pt")
+    assert load_checkpoint(tmp_path / "x.pt").meta == {"mmcv_version": "1", "fine": [[1, 2], ("a", None)]}
 
 
 class Network(torch.nn.Module):
@@ -215,7 +284,7 @@ def test_a_file_that_is_damaged_or_none_is_refused_with_its_name(tmp_path, conte
 def test_a_zip_of_something_else_and_an_empty_checkpoint_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match="a zip file, but not one of PyTorch's"):
         load_checkpoint(tmp_path / "x.pt")
     torch.save({"state_dict": {}}, tmp_path / "y.pt")
     with pytest.raises(CheckpointError, match="no tensors"):

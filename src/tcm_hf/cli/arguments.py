@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # No document has so many pages: "10-" is from the tenth on.
 PAGES_END = 10**9
@@ -73,3 +73,17 @@ def page_ranges(text: str) -> list[range]:
             raise argparse.ArgumentTypeError(f"{text} names no pages: write them as 3 or 1-4,7 or 10-")
         ranges.append(range(first, last + 1))
     return ranges
+
+
+def add_verb(
+    subparsers: Any, name: str, summary: str, description: str, epilog: str
+) -> argparse.ArgumentParser:
+    """A verb whose description and epilog are printed as they are written."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser

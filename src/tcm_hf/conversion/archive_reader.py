@@ -5,6 +5,7 @@ of tensors, ordered dictionaries and inert stand-ins.
 """
 
 import pickle
+import reprlib
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -24,6 +25,9 @@ DTYPE_OF_STORAGE = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+
+READ_BYTES = 2**20
+"""How much of an entry is held in memory while its checksum is computed."""
 
 LIST_MAKERS = {"build_boollist", "build_doublelist", "build_intlist", "build_tensorlist", "restore_type_tag"}
 """TorchScript's functions that note the type of a list."""
@@ -121,7 +125,7 @@ class _TensorMaker:
 
     def __call__(self, storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> torch.Tensor:
         if not isinstance(storage, torch.Tensor):
-            raise pickle.UnpicklingError("a tensor without a storage")
+            raise pickle.UnpicklingError("it holds a tensor without a storage")
         return storage.as_strided(tuple(size), tuple(stride), offset)
 
 
@@ -187,10 +191,14 @@ class ArchiveUnpickler(pickle.Unpickler):
     def persistent_load(self, reference: Any) -> torch.Tensor:
         """The elements of a storage, one-dimensional."""
         if not isinstance(reference, tuple) or len(reference) < 5 or reference[0] != "storage":
-            raise pickle.UnpicklingError(f"it refers to something that is no storage: {reference!r}")
+            raise pickle.UnpicklingError(
+                f"it refers to something that is no storage: {reprlib.repr(reference)}"
+            )
         _, kind, key, _, count = reference[:5]
         if not isinstance(kind, _StorageType) or not isinstance(key, str) or not isinstance(count, int):
-            raise pickle.UnpicklingError(f"it refers to a storage of an unknown kind: {reference!r}")
+            raise pickle.UnpicklingError(
+                f"it refers to a storage of an unknown kind: {reprlib.repr(reference)}"
+            )
         if key not in self._storages:
             self._storages[key] = self._read_storage(kind.dtype, key, count)
         return self._storages[key]
@@ -198,11 +206,8 @@ class ArchiveUnpickler(pickle.Unpickler):
     def _read_storage(self, dtype: torch.dtype, key: str, count: int) -> torch.Tensor:
         entry = self._archive.getinfo(f"{self._folder}data/{key}")
         size = count * dtype.itemsize
-        # PyTorch stores them as they are: something compressed could be far larger than its file.
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != size:
-            raise pickle.UnpicklingError(
-                f"storage {key} should have {size} bytes, uncompressed, and has {entry.file_size}"
-            )
+        if entry.file_size != size:
+            raise pickle.UnpicklingError(f"storage {key} should have {size} bytes, and has {entry.file_size}")
         if not size:
             return torch.empty(0, dtype=dtype)
         return torch.frombuffer(bytearray(self._archive.read(entry)), dtype=dtype)
@@ -223,6 +228,39 @@ def archive_folder(archive: zipfile.ZipFile) -> str | None:
 def is_torchscript(archive: zipfile.ZipFile, folder: str) -> bool:
     """Whether the archive holds a scripted program beside its tensors."""
     return f"{folder}constants.pkl" in archive.namelist()
+
+
+def archive_fault(archive: zipfile.ZipFile, folder: str) -> str | None:
+    """Why an archive must not be read; None if nothing speaks against it.
+
+    PyTorch's own reader looks neither at checksums nor at what compressed entries grow to. The source code
+    of TorchScript, which is compressed, is never read and not looked at.
+
+    Args:
+        archive: the open archive.
+        folder: name of the folder inside the archive, with its slash.
+
+    Returns:
+        What goes behind the name of the file.
+    """
+    entries = [entry for entry in archive.infolist() if not entry.filename.startswith(f"{folder}code/")]
+    for entry in entries:
+        # PyTorch stores them as they are: something compressed could be far larger than its file.
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            return (
+                f"is refused: its entry {entry.filename} is compressed. PyTorch's archives hold everything "
+                "uncompressed: save it again with torch.save"
+            )
+    for entry in entries:
+        if not entry.CRC:  # torch.save can be told to leave the checksums out
+            continue
+        try:
+            with archive.open(entry) as stream:
+                while stream.read(READ_BYTES):
+                    pass
+        except (zipfile.BadZipFile, EOFError):
+            return f"is damaged: its entry {entry.filename} is not what was written. Download it again"
+    return None
 
 
 def read_archive(path: Path) -> tuple[Any, set[str]]:

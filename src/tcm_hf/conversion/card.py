@@ -1,5 +1,7 @@
 """README.md of converted models: where they come from and what was done; nothing that was not measured."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -8,6 +10,7 @@ from tcm_hf._version import __version__
 from tcm_hf.conversion.clip_sources import ClipSource
 from tcm_hf.conversion.key_report import KeyReport
 from tcm_hf.conversion.safe_loading import Checkpoint
+from tcm_hf.conversion.shown_text import one_line
 
 CARD = """---
 library_name: transformers
@@ -43,6 +46,11 @@ share them.
 """
 
 PUBLISHED = "A published CLIP4STR checkpoint (arXiv 2305.14014) in the format of Transformers."
+PUBLISHED_TCM = (
+    "A checkpoint of the code released with TCM (arXiv 2302.14338) and FastTCM (arXiv 2308.10408) in the "
+    "format of Transformers."
+)
+DETECTOR_TITLES = {"tcm": "TCM", "fasttcm": "FastTCM", "baseline": "Text detector"}
 START = (
     "A starting point for training: the towers are CLIP's, everything else has fresh random weights. It "
     "neither finds nor reads text yet."
@@ -63,6 +71,23 @@ def clip4str_card(
     if checkpoint.settings:
         rows["settings in the checkpoint"] = ", ".join(sorted(checkpoint.settings))
     return _card(model, "CLIP4STR", PUBLISHED, rows)
+
+
+def tcm_card(
+    model: PreTrainedModel, checkpoint: Checkpoint, report: KeyReport, notes: Mapping[str, str]
+) -> str:
+    """Card of a converted TCM checkpoint; `notes` tells what is known of it, and how."""
+    rows = _source_rows(checkpoint.path.name, checkpoint.kind, model, report)
+    config = model.config
+    rows |= {
+        "method": config.method,
+        "detector": config.head_config.head_type,
+        "image tower": config.image_tower_config.tower_type,
+        **notes,
+    }
+    if iterations := checkpoint.meta.get("iter"):
+        rows["trained for"] = f"{iterations} iterations, {checkpoint.meta.get('epoch', '?')} epochs"
+    return _card(model, DETECTOR_TITLES[config.method], PUBLISHED_TCM, rows)
 
 
 def clip_start_card(model: PreTrainedModel, source: ClipSource, report: KeyReport) -> str:
@@ -101,9 +126,14 @@ def _card(model: PreTrainedModel, title: str, origin: str, rows: dict[str, str])
         model_type=model.config.model_type,
         title=title,
         origin=origin,
-        rows="\n".join(f"| {name} | {value} |" for name, value in rows.items()),
+        rows="\n".join(f"| {name} | {_cell(value)} |" for name, value in rows.items()),
         example=f'pipe = pipeline("{task}", model="PATH_OF_THIS_FOLDER")\nprint(pipe("image.jpg"))',
     )
 
 
-__all__ = ["clip4str_card", "clip_start_card"]
+def _cell(value: str) -> str:
+    """A value, some of which come from foreign files, as it must be spelled in a cell of a table."""
+    return re.sub(r"[\\|\[]", r"\\\g<0>", one_line(value)).replace("<", "&lt;")
+
+
+__all__ = ["clip4str_card", "clip_start_card", "tcm_card"]

@@ -43,20 +43,20 @@ def clip_config_of(
         ValueError: if a tensor that tells a size is missing or impossible.
     """
     require(tensors, (*VISION_NAMES, *TEXT_NAMES))
-    width, _, patch, _ = _shape(tensors, VISION_NAMES[1], 4)
-    positions = _shape(tensors, VISION_NAMES[2], 2)[0]
+    width, _, patch, _ = shape_of(tensors, VISION_NAMES[1], 4)
+    positions = shape_of(tensors, VISION_NAMES[2], 2)[0]
     grid = math.isqrt(positions - 1)
     if grid * grid != positions - 1:
         raise ValueError(
             f"the vision tower must have a class token and a square grid: it has {positions} positions"
         )
-    projection_dim = _shape(tensors, "visual_projection.weight", 2)[0]
-    vocabulary, text_width = _shape(tensors, TEXT_NAMES[0], 2)
+    projection_dim = shape_of(tensors, "visual_projection.weight", 2)[0]
+    vocabulary, text_width = shape_of(tensors, TEXT_NAMES[0], 2)
     return {
         "projection_dim": projection_dim,
         "vision_config": {
             "hidden_size": width,
-            "intermediate_size": _shape(tensors, VISION_NAMES[3], 2)[0],
+            "intermediate_size": shape_of(tensors, VISION_NAMES[3], 2)[0],
             "num_hidden_layers": count_layers(tensors, r"vision_model\.encoder\.layers\.(\d+)\."),
             "num_attention_heads": _num_heads(width, vision_head_width),
             "patch_size": patch,
@@ -67,10 +67,10 @@ def clip_config_of(
         "text_config": {
             "vocab_size": vocabulary,
             "hidden_size": text_width,
-            "intermediate_size": _shape(tensors, TEXT_NAMES[2], 2)[0],
+            "intermediate_size": shape_of(tensors, TEXT_NAMES[2], 2)[0],
             "num_hidden_layers": count_layers(tensors, r"text_model\.encoder\.layers\.(\d+)\."),
             "num_attention_heads": _num_heads(text_width, text_head_width),
-            "max_position_embeddings": _shape(tensors, TEXT_NAMES[1], 2)[0],
+            "max_position_embeddings": shape_of(tensors, TEXT_NAMES[1], 2)[0],
             "projection_dim": projection_dim,
             "hidden_act": activation,
             # The first two after the merges, as CLIP numbers them.
@@ -92,7 +92,8 @@ def count_layers(names: Iterable[str], pattern: str) -> int:
     return len({match[1] for name in names if (match := compiled.match(name))})
 
 
-def _shape(tensors: Mapping[str, torch.Tensor], name: str, dimensions: int) -> tuple[int, ...]:
+def shape_of(tensors: Mapping[str, torch.Tensor], name: str, dimensions: int) -> tuple[int, ...]:
+    """Shape of a tensor; raises ValueError for another number of dimensions and for an empty tensor."""
     shape = tuple(tensors[name].shape)
     if len(shape) != dimensions or not all(shape):
         raise ValueError(
@@ -107,4 +108,4 @@ def _num_heads(width: int, head_width: int) -> int:
     return width // head_width
 
 
-__all__ = ["HEAD_WIDTHS", "clip_config_of", "count_layers", "require"]
+__all__ = ["HEAD_WIDTHS", "clip_config_of", "count_layers", "require", "shape_of"]

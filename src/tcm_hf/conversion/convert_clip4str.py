@@ -10,11 +10,12 @@ from tcm_hf.conversion.card import clip4str_card
 from tcm_hf.conversion.clip4str_processor import clip4str_processor
 from tcm_hf.conversion.clip4str_sizes import clip4str_config_of
 from tcm_hf.conversion.clip_vocabulary import load_clip_vocabulary
-from tcm_hf.conversion.key_report import KeyReport, fit_tensors
-from tcm_hf.conversion.key_rules import RenamedTensors, apply_rules
+from tcm_hf.conversion.key_report import KeyReport, first_problems, fit_tensors
+from tcm_hf.conversion.key_rules import apply_rules
 from tcm_hf.conversion.keys_clip import ABSENT_WITHOUT_CROSS_BRANCH, IGNORABLE_FOR_CLIP4STR
 from tcm_hf.conversion.keys_clip4str import CLIP4STR
 from tcm_hf.conversion.keys_clip4str_adapter import STR_ADAPTER
+from tcm_hf.conversion.original_names import in_original_names
 from tcm_hf.conversion.safe_loading import Checkpoint, load_checkpoint
 from tcm_hf.conversion.saving import save_converted
 from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
@@ -98,7 +99,8 @@ def load_clip4str(
     try:
         config = clip4str_config_of(renamed.tensors, read.settings, charset, preset, is_adapter)
     except (ValueError, StrictDataclassError) as error:
-        raise ValueError(f"{read.path} cannot be converted: {error}.{_unknown(renamed)}") from error
+        reason = in_original_names(str(error).rstrip("."), rules)
+        raise ValueError(f"{read.path} cannot be converted: {reason}.{first_problems(renamed)}") from error
     model = CLIP4STRForTextRecognition(config).eval()
     absent = None if config.use_cross_branch else ABSENT_WITHOUT_CROSS_BRANCH
     state, report = fit_tensors(renamed, model.state_dict(), str(read.path), FRESH, absent)
@@ -107,14 +109,6 @@ def load_clip4str(
         model.set_caption_vocabulary(*load_clip_vocabulary(vocabulary))
     processor = clip4str_processor(config, vocabulary, **NORMALIZATIONS[normalization])
     return Converted(model, processor, read, report)
-
-
-def _unknown(renamed: RenamedTensors) -> str:
-    """The names without a place, for an error that comes before all of them can be compared."""
-    names = list(renamed.unknown)
-    if not names:
-        return ""
-    return f" {len(names)} of its names are unknown: {', '.join(names[:10])}{', …' if names[10:] else ''}."
 
 
 __all__ = ["Converted", "convert_clip4str", "load_clip4str"]

@@ -8,10 +8,10 @@ import torch
 from transformers import PreTrainedModel
 
 from tcm_hf.conversion.clip_sizes import clip_config_of
-from tcm_hf.conversion.clip_sources import ClipSource, load_clip_source
+from tcm_hf.conversion.clip_sources import ClipSource, Layout, load_clip_source
 from tcm_hf.conversion.clip_vocabulary import load_clip_vocabulary
 from tcm_hf.conversion.key_report import KeyReport, fit_tensors
-from tcm_hf.conversion.key_rules import RenamedTensors, apply_rules, moved
+from tcm_hf.conversion.key_rules import KeyRule, RenamedTensors, apply_rules, moved
 from tcm_hf.conversion.keys_clip import (
     ABSENT_WITHOUT_CROSS_BRANCH,
     CLIP_MODEL,
@@ -20,22 +20,34 @@ from tcm_hf.conversion.keys_clip import (
     IGNORABLE_FOR_TCM,
     TIMM_TO_TCM,
     TRANSFORMERS_CLIP,
+    TRANSFORMERS_TO_TCM,
+    VIT_CLIP_TO_TCM,
 )
-from tcm_hf.conversion.resnet_sizes import (
-    IMAGE_POSITIONS,
-    TEXT_POSITIONS,
-    resize_grid,
+from tcm_hf.conversion.keys_tcm import ABSENT_FROM_BASELINE
+from tcm_hf.conversion.tower_sizes import (
+    fit_positions,
     resnet_tower_config_of,
     tcm_text_config_of,
+    vit_tower_config_of,
 )
 from tcm_hf.modeling.adapters_clip4str import LadderAdapter
 from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
-from tcm_hf.modeling.configuration_parts import own_fields
+from tcm_hf.modeling.configuration_parts import own_settings
 from tcm_hf.modeling.configuration_tcm import TCMConfig
 from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 
 FAMILIES: dict[str, type[TCMConfig] | type[CLIP4STRConfig]] = {"clip4str": CLIP4STRConfig, "tcm": TCMConfig}
+
+EXAMPLES = {"clip_resnet": "fasttcm-dbnet-r50-ic15", "clip_vit": "tcm-dbnet-vit-b16"}
+"""A preset for each of CLIP's image towers."""
+
+TCM_RULES: dict[Layout, list[KeyRule]] = {
+    "resnet": CLIP_TO_TCM,
+    "timm": TIMM_TO_TCM,
+    "vit": VIT_CLIP_TO_TCM,
+    "transformers": TRANSFORMERS_TO_TCM,
+}
 
 FRESH_FOR_CLIP4STR = {
     r"(visual|cross)_decoder\..+": "the decoders: CLIP has none",
@@ -44,14 +56,11 @@ FRESH_FOR_CLIP4STR = {
 }
 FRESH_FOR_TCM = {
     r"model\.image_tower\..+\.num_batches_tracked": "a counter of training steps",
+    r"model\.image_tower\.pyramid\..+": "the feature pyramid: CLIP has none",
     r"model\.(?!image_tower\.|text_tower\.).+": "prompts and matching: CLIP has none",
     r"head\..+": "the detection head: CLIP has none",
 }
 FRESH_TEXT_TOWER = {r"model\.text_tower\..+": "the text tower: the source holds the image half only"}
-ABSENT_FROM_BASELINE = {
-    r"model\.text_tower\..+": "the baseline has no text side",
-    r"model\.image_tower\.attention_pool\..+": "the baseline has no joint embedding space",
-}
 
 
 @dataclass
@@ -77,9 +86,9 @@ def from_clip(
 ) -> PreTrainedModel:
     """A model that starts from CLIP: its towers are CLIP's, everything else is fresh and wants training.
 
-    CLIP4STR starts from a ViT CLIP, TCM and FastTCM from a ResNet CLIP. Head counts and activation are those
-    that the CLIP weights were trained with (16 heads and GELU for OpenCLIP's H/14, whatever the preset of
-    the published model says).
+    CLIP4STR starts from a ViT CLIP, TCM and FastTCM from a ResNet or a ViT CLIP. Head counts and activation
+    are those that the CLIP weights were trained with (16 heads and GELU for OpenCLIP's H/14, whatever the
+    preset of the published model says).
 
     Args:
         source: OpenAI's `.pt` archive, a file of OpenCLIP, or a folder or Hub id of OpenCLIP, of
@@ -150,7 +159,7 @@ def _start_clip4str(
         raise ValueError(f"{clip.name}: {error}") from error
     if sized:
         _check_sizes(clip, sizes, config.clip_config.to_dict())
-    config = CLIP4STRConfig(**(_own_settings(config) | {"clip_config": sizes}))
+    config = CLIP4STRConfig(**(own_settings(config) | {"clip_config": sizes}))
     model = CLIP4STRForTextRecognition(config).eval()
     absent = None if config.use_cross_branch else ABSENT_WITHOUT_CROSS_BRANCH
     report = _load(model, renamed, clip, FRESH_FOR_CLIP4STR, absent)
@@ -162,21 +171,18 @@ def _start_clip4str(
 
 
 def _start_tcm(clip: ClipSource, config: TCMConfig, sized: bool) -> ClipStart:
-    if clip.layout not in ("resnet", "timm"):
-        raise ValueError(
-            f"{clip.name} holds a ViT CLIP ({clip.kind}), and TCM's image tower is CLIP's ResNet: take RN50, "
-            "or use it for CLIP4STR."
-        )
-    has_text = clip.layout == "resnet"
-    rules = CLIP_TO_TCM if has_text else TIMM_TO_TCM
-    renamed = apply_rules(clip.tensors, rules, IGNORABLE_FOR_TCM)
+    renamed = apply_rules(clip.tensors, TCM_RULES[clip.layout], IGNORABLE_FOR_TCM)
+    has_text = clip.layout != "timm"
     try:
-        image = resnet_tower_config_of(renamed.tensors)
+        if clip.layout in ("vit", "transformers"):
+            image = vit_tower_config_of(renamed.tensors, clip.activation, clip.vision_head_width)
+        else:
+            image = resnet_tower_config_of(renamed.tensors)
         text = tcm_text_config_of(renamed.tensors, clip.activation, clip.text_head_width) if has_text else {}
     except ValueError as error:
         raise ValueError(f"{clip.name}: {error}") from error
     config = _tcm_config(clip, config, image, text, sized)
-    _fit_positions(renamed, config)
+    fit_positions(renamed.tensors, config)
     model = TCMForTextDetection(config).eval()
     fresh = FRESH_FOR_TCM if has_text else FRESH_FOR_TCM | FRESH_TEXT_TOWER
     absent = ABSENT_FROM_BASELINE if config.method == "baseline" else None
@@ -187,17 +193,22 @@ def _tcm_config(
     clip: ClipSource, config: TCMConfig, image: dict[str, Any], text: dict[str, Any], sized: bool
 ) -> TCMConfig:
     """The asked-for config with the towers of the source."""
-    settings = _own_settings(config)
+    settings = own_settings(config)
     wanted_image, wanted_text = settings["image_tower_config"], settings["text_tower_config"]
-    if wanted_image["tower_type"] != "clip_resnet":
+    if not sized and image["tower_type"] == "clip_vit":
+        # The default is the ResNet; the ViT's matching map has the stride of C4.
+        wanted_image, settings["matching_stage"] = {}, 2
+    elif wanted_image["tower_type"] != image["tower_type"]:
         raise ValueError(
-            f"{clip.name}: CLIP's weights need CLIP's image tower, and this config has "
-            f"{wanted_image['tower_type']!r}: take another preset, for example fasttcm-dbnet-r50-ic15."
+            f"{clip.name} is {clip.kind}, an image tower of type {image['tower_type']!r}, and this config "
+            f"has {wanted_image['tower_type']!r}: take another preset, for example "
+            f"{EXAMPLES[image['tower_type']]}."
         )
     if sized:
         asked = {"image_tower_config": wanted_image, "text_tower_config": wanted_text or {}}
         _check_sizes(clip, {"image_tower_config": image, "text_tower_config": text}, asked)
-    settings["image_tower_config"] = {**wanted_image, **image}
+    free = {"image_size", "out_layers"} & wanted_image.keys()  # not the source's to say
+    settings["image_tower_config"] = {**wanted_image, **image, **{name: wanted_image[name] for name in free}}
     if wanted_text is not None:
         settings["text_tower_config"] = {**wanted_text, "projection_dim": image["embed_dim"], **text}
         # A text tower without CLIP's weights has everything to learn.
@@ -205,21 +216,9 @@ def _tcm_config(
     return TCMConfig(**settings)
 
 
-def _own_settings(config: TCMConfig | CLIP4STRConfig) -> dict[str, Any]:
-    """The fields that a config class adds to transformers', parts as dicts."""
-    settings = {}
-    for name in own_fields(type(config)):
-        value = getattr(config, name)
-        if hasattr(value, "to_dict"):
-            value = value.to_dict()
-            value.pop("transformers_version", None)
-        settings[name] = value
-    return settings
-
-
 def _check_sizes(clip: ClipSource, found: dict[str, Any], asked: dict[str, Any]) -> None:
     """Raises ValueError where a preset or config asks for towers of another size than the source has."""
-    free = {"num_attention_heads", "hidden_act", "image_size", "bos_token_id", "eos_token_id"}
+    free = {"num_attention_heads", "hidden_act", "image_size", "out_layers", "bos_token_id", "eos_token_id"}
     wrong = []
     for part, sizes in found.items():
         if isinstance(sizes, dict):
@@ -233,16 +232,6 @@ def _check_sizes(clip: ClipSource, found: dict[str, Any], asked: dict[str, Any])
             f"{clip.name} has another size than the preset or config: {'; '.join(wrong)}. Take the preset of "
             'this size, or "clip4str" or "tcm" for the size of the source.'
         )
-
-
-def _fit_positions(renamed: RenamedTensors, config: TCMConfig) -> None:
-    """Resizes the grid of image positions, and cuts text positions, to what the config asks for."""
-    if IMAGE_POSITIONS in renamed.tensors:
-        grid_size = config.image_tower_config.grid_size
-        renamed.tensors[IMAGE_POSITIONS] = resize_grid(renamed.tensors[IMAGE_POSITIONS], grid_size)
-    if TEXT_POSITIONS in renamed.tensors and config.text_tower_config is not None:
-        rows = config.text_tower_config.max_position_embeddings
-        renamed.tensors[TEXT_POSITIONS] = renamed.tensors[TEXT_POSITIONS][:rows]
 
 
 def _load(

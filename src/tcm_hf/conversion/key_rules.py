@@ -29,6 +29,13 @@ def split_in_three(tensor: torch.Tensor) -> Sequence[torch.Tensor]:
     return tuple(part.contiguous() for part in tensor.chunk(3))
 
 
+def without_batch(tensor: torch.Tensor) -> Sequence[torch.Tensor]:
+    """A tensor that the original keeps with a leading axis of one."""
+    if tensor.ndim == 0 or tensor.shape[0] != 1:
+        raise ValueError(f"a leading axis of one was expected, a tensor of shape {tuple(tensor.shape)} came")
+    return (tensor[0],)
+
+
 class KeyRule(NamedTuple):
     r"""One row of a key table.
 
@@ -81,6 +88,7 @@ class RenamedTensors:
         unknown: original names that no rule matches, with their shapes.
         misshaped: original names whose tensor the rule cannot change, with the reason.
         doubled: original names of tensors for a name of ours that another tensor took before.
+        rules: the table.
     """
 
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -89,6 +97,7 @@ class RenamedTensors:
     unknown: dict[str, tuple[int, ...]] = field(default_factory=dict)
     misshaped: dict[str, str] = field(default_factory=dict)
     doubled: dict[str, str] = field(default_factory=dict)
+    rules: Sequence[KeyRule] = ()
 
 
 def apply_rules(
@@ -106,7 +115,7 @@ def apply_rules(
     """
     compiled = [(re.compile(rule.pattern), rule) for rule in rules]
     skipped = [(re.compile(pattern), reason) for pattern, reason in (ignorable or {}).items()]
-    result = RenamedTensors()
+    result = RenamedTensors(rules=rules)
     for name, tensor in tensors.items():
         if reason := next((reason for pattern, reason in skipped if pattern.fullmatch(name)), None):
             result.ignored[name] = reason
@@ -144,4 +153,5 @@ __all__ = [
     "split_qkv",
     "transpose",
     "transposed",
+    "without_batch",
 ]

@@ -120,6 +120,26 @@ TIMM_RESNET_TOWER: list[KeyRule] = [
 TIMM_TO_TCM: list[KeyRule] = moved(TIMM_RESNET_TOWER, "", "model.image_tower.")
 """timm's image half -> the image tower of `TCMForTextDetection`; timm has no text half."""
 
+VIT_TOWER: list[KeyRule] = [
+    *VISION_TRANSFORMER,
+    transposed(r"proj", "visual_projection.weight"),
+]
+"""The image half of a ViT CLIP -> our ViT image tower, which holds its projection."""
+
+VIT_CLIP_TO_TCM: list[KeyRule] = [
+    *moved(VIT_TOWER, "visual.", "model.image_tower."),
+    *moved(TCM_TEXT_TOWER, "", "model.text_tower."),
+]
+"""A whole ViT CLIP -> both towers of `TCMForTextDetection`."""
+
+TRANSFORMERS_TO_TCM: list[KeyRule] = [
+    rename(r"vision_model\.(.+)", r"model.image_tower.\1"),
+    rename(r"visual_projection\.weight", "model.image_tower.visual_projection.weight"),
+    rename(r"text_model\.(.+)", r"model.text_tower.\1"),
+    rename(r"text_projection\.weight", "model.text_tower.text_projection.weight"),
+]
+"""transformers' `CLIPModel` -> both towers of `TCMForTextDetection`."""
+
 IGNORABLE: dict[str, str] = {
     r"input_resolution|context_length|vocab_size": "a number that the shapes of the tensors tell too",
     r"attn_mask": "the causal mask, which the model makes itself",

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import torch
 from tcm_hf.conversion.archive_reader import (
     ScriptedModule,
     StandIn,
+    archive_fault,
     archive_folder,
     is_torchscript,
     read_archive,
@@ -24,6 +26,9 @@ WRAPPERS = ("state_dict", "model", "model_state_dict")
 
 PREFIXES = ("module.", "model.", "_orig_mod.")
 """What wrappers of a model put before every name: data parallelism, Lightning modules, torch.compile."""
+
+MAX_PLAIN_ITEMS, MAX_PLAIN_DEPTH = 10_000, 20
+"""What a plain value beside the tensors may be made of."""
 
 MISTAKEN_FILES = {
     b"version https://git-lfs": "a Git LFS pointer and not the file it points to: run `git lfs pull`",
@@ -45,6 +50,7 @@ class Checkpoint:
         kind: what sort of file it is, for people.
         tensors: tensors by their names, without the prefixes of wrappers.
         settings: plain values that a Lightning checkpoint stores of its model (`hyper_parameters`).
+        meta: plain values that mmcv's runner stores beside the weights; `config` is its configuration file.
         left_out: classes of objects beside the tensors, which were not built.
         is_torchscript: whether the file is a TorchScript archive, OpenAI's kind.
     """
@@ -53,6 +59,7 @@ class Checkpoint:
     kind: str
     tensors: dict[str, torch.Tensor]
     settings: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     is_torchscript: bool = False
 
@@ -91,6 +98,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
     if not checkpoint.tensors:
         raise CheckpointError(f"{path} holds no tensors.")
+    _check_tensors(path, checkpoint.tensors)
     return checkpoint
 
 
@@ -109,19 +117,28 @@ def _read(path: Path, head: bytes) -> Checkpoint:
             "safetensors."
         )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _load_with_torch(path)
     except pickle.UnpicklingError as error:
         raise _refusal(path, _named_by_torch(error)) from error
     return _from_content(path, content, set())
 
 
+def _load_with_torch(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of kinds of tensors that are refused by name afterwards
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
 def _read_zip(path: Path) -> Checkpoint:
     with zipfile.ZipFile(path) as archive:
-        folder = archive_folder(archive)
-        scripted = folder is not None and is_torchscript(archive, folder)
+        if (folder := archive_folder(archive)) is None:
+            raise CheckpointError(f"{path} is a zip file, but not one of PyTorch's.")
+        if fault := archive_fault(archive, folder):
+            raise CheckpointError(f"{path} {fault}.")
+        scripted = is_torchscript(archive, folder)
     if not scripted:
         try:
-            return _from_content(path, torch.load(path, map_location="cpu", weights_only=True), set())
+            return _from_content(path, _load_with_torch(path), set())
         except pickle.UnpicklingError:
             pass  # more than tensors: the reader below tells what, and passes over mere settings
     try:
@@ -153,15 +170,13 @@ def _named_by_torch(error: Exception) -> str:
 
 def _from_content(path: Path, content: Any, left_out: set[str]) -> Checkpoint:
     """The tensors of an unpickled object, found below its wrappers."""
-    settings: dict[str, Any] = {}
+    settings, meta = _plain_values(content, "hyper_parameters"), _plain_values(content, "meta")
     kind = "file of torch.save"
+    if "mmcv_version" in meta:
+        kind = f"mmcv checkpoint ({meta['mmcv_version']})"
     if isinstance(content, Mapping):
         if "pytorch-lightning_version" in content:
             kind = f"Lightning checkpoint ({content['pytorch-lightning_version']})"
-        if isinstance(content.get("hyper_parameters"), Mapping):
-            settings = {
-                name: value for name, value in content["hyper_parameters"].items() if _is_plain(value)
-            }
         for wrapper in WRAPPERS:
             if isinstance(content.get(wrapper), Mapping | StandIn):
                 content = content[wrapper]
@@ -184,13 +199,45 @@ def _from_content(path: Path, content: Any, left_out: set[str]) -> Checkpoint:
             f"{path} must hold tensors by name, bare or under one of {', '.join(WRAPPERS)}: {len(others)} of "
             f"its {len(content)} entries are no tensors: {shown}."
         )
-    return Checkpoint(path, kind, _without_prefixes(content), settings, sorted(left_out))
+    return Checkpoint(path, kind, _without_prefixes(content), settings, meta, sorted(left_out))
+
+
+def _plain_values(content: Any, key: str) -> dict[str, Any]:
+    """The entries of a dictionary inside a checkpoint that are no objects; none where there is no such."""
+    values = content.get(key) if isinstance(content, Mapping) else None
+    if not isinstance(values, Mapping):
+        return {}
+    return {name: value for name, value in values.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, str | int | float)
+    """Whether a value is a string or a number, or a list of not too many of them."""
+    waiting, seen = [(value, 0)], 0
+    while waiting:
+        current, depth = waiting.pop()
+        if isinstance(current, list | tuple):
+            # Counted as often as it is referred to: a small file can spell a list of 2^30 items.
+            seen += len(current)
+            if depth == MAX_PLAIN_DEPTH or seen > MAX_PLAIN_ITEMS:
+                return False
+            waiting += [(item, depth + 1) for item in current]
+        elif not (current is None or isinstance(current, str | int | float)):
+            return False
+    return True
+
+
+def _check_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raises CheckpointError for tensors whose values are not all in the file."""
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            kind = "quantized" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+            kind = kind if tensor.device.type == "cpu" else f"on device {tensor.device}"
+            raise CheckpointError(f"{path}: {name} is {kind}: an ordinary, dense tensor was expected.")
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{path}: {name} has shape {tuple(tensor.shape)}, and the file holds only "
+                f"{tensor.untyped_storage().nbytes()} bytes of it: save it with .contiguous()."
+            )
 
 
 def _without_prefixes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

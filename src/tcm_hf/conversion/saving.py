@@ -28,6 +28,7 @@ def save_converted(
 
     Raises:
         FileExistsError: if there is something in the folder already.
+        ValueError: if the model computes no numbers.
         RuntimeError: if the saved model is not the same. Nothing is left then.
     """
     folder = Path(folder)
@@ -46,7 +47,7 @@ def seeded_image(image_size_hw: tuple[int, int]) -> torch.Tensor:
 
 
 def _verify(model: PreTrainedModel, reloaded: PreTrainedModel, image_size_hw: tuple[int, int]) -> None:
-    """Raises RuntimeError unless both models have the same tensors and give the same numbers."""
+    """Raises RuntimeError unless both have the same tensors and give the same numbers, ValueError for NaN."""
     before, after = model.state_dict(), reloaded.state_dict()
     changed = sorted(
         name for name in before.keys() | after.keys() if not _same(before.get(name), after.get(name))
@@ -56,14 +57,28 @@ def _verify(model: PreTrainedModel, reloaded: PreTrainedModel, image_size_hw: tu
     image = seeded_image(image_size_hw)
     with torch.inference_mode():
         first, second = model(pixel_values=image), reloaded(pixel_values=image)
-    wrong = [
-        name
-        for name, value in first.items()
-        # The tensors are equal to the bit; kernels may add up in another order for other memory addresses.
-        if isinstance(value, torch.Tensor) and not torch.allclose(value, second[name], rtol=1e-3, atol=1e-4)
-    ]
+    if broken := [name for name, value in first.items() if _has_nan(value)]:
+        raise ValueError(
+            f"The weights cannot be right: for a seeded image the model computes {', '.join(broken)} with "
+            "values that are no numbers."
+        )
+    wrong = [name for name, value in first.items() if not _agree(value, second[name])]
     if wrong:
         raise RuntimeError(f"The saved model has the same tensors and gives other numbers: {wrong}.")
+
+
+def _agree(first: Any, second: Any) -> bool:
+    """Whether two outputs, tensors or tuples of tensors, hold the same numbers."""
+    if isinstance(first, tuple):
+        return all(_agree(one, other) for one, other in zip(first, second, strict=True))
+    # The tensors are equal to the bit; kernels may add up in another order for other memory addresses.
+    return not isinstance(first, torch.Tensor) or torch.allclose(first, second, rtol=1e-3, atol=1e-4)
+
+
+def _has_nan(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return any(map(_has_nan, value))
+    return isinstance(value, torch.Tensor) and bool(torch.isnan(value).any())
 
 
 def _same(first: torch.Tensor | None, second: torch.Tensor | None) -> bool:
