@@ -28,6 +28,7 @@ _PUBLIC = {
     "TextDetectionPipeline": "tcm_hf.pipelines.text_detection",
     "TextDetectionTrainer": "tcm_hf.training.trainer",
     "TextDetectionTrainingArguments": "tcm_hf.training.arguments",
+    "TextExplanationPipeline": "tcm_hf.pipelines.text_explanation",
     "TextRecognitionMetric": "tcm_hf.evaluation.recognition",
     "TextRecognitionPipeline": "tcm_hf.pipelines.text_recognition",
     "TextRecognitionTrainer": "tcm_hf.training.recognition_trainer",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
     from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel
     from tcm_hf.pipelines.text_detection import TextDetectionPipeline
+    from tcm_hf.pipelines.text_explanation import TextExplanationPipeline
     from tcm_hf.pipelines.text_recognition import TextRecognitionPipeline
     from tcm_hf.pipelines.text_spotting import TextSpottingPipeline
     from tcm_hf.processing.image_processing_clip4str import CLIP4STRImageProcessor, CLIP4STRImageProcessorPil
