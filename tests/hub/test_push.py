@@ -16,7 +16,7 @@ SCRIPT = """
     import torch
     from tiny import tiny_images, tiny_model
     import tcm_hf
-    from transformers import AutoImageProcessor, AutoModel, pipeline
+    from transformers import AutoBackbone, AutoImageProcessor, AutoModel, pipeline
 
     model = tiny_model()
     processor = tcm_hf.TCMImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
@@ -36,6 +36,11 @@ SCRIPT = """
         detector = pipeline("text-detection", model=repo_id)
         assert type(detector) is tcm_hf.TextDetectionPipeline
         assert isinstance(detector(torch.zeros(3, 60, 90, dtype=torch.uint8)), list)
+        backbone = AutoBackbone.from_pretrained(repo_id, out_features=["stage2", "stage4"])
+        assert type(backbone) is tcm_hf.TCMModel and backbone.channels == [8, 17], backbone.channels
+        with torch.no_grad():
+            found, expected = backbone(tiny_images()), model.model(tiny_images())
+        torch.testing.assert_close(found.feature_maps[1], expected.feature_maps[3], rtol=0, atol=0)
     try:
         tcm_hf.TCMForTextDetection.from_pretrained("me/nothing")
     except OSError as error:
