@@ -37,12 +37,15 @@ def medians_ms(
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A markdown table on stdout; numbers are aligned right, floats get about three significant digits."""
+    """The `markdown_table` on stdout."""
+    print(markdown_table(columns, rows), end="")
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table whose numbers are aligned right; floats get about three significant digits."""
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
-    print(f"| {' | '.join(columns)} |")
-    print(f"|{'|'.join('--:' if right else '--' for right in numeric)}|")
-    for row in rows:
-        print(f"| {' | '.join(map(_cell, row))} |")
+    lines = [columns, ["--:" if right else "--" for right in numeric], *(map(_cell, row) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _cell(value: object) -> str:

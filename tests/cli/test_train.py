@@ -114,6 +114,24 @@ def test_the_command_trains_resumes_and_leaves_a_detector(corpus, tmp_path, caps
     assert settings["size"] == {"shortest_edge": 64, "longest_edge": 96}
 
 
+@pytest.mark.parametrize(
+    ("preset", "setting"),
+    [("fasttcm-pan-tiny", "embedding_distance"), ("fasttcm-fcenet-tiny", "region_exponent")],
+)
+def test_the_command_trains_every_detector(corpus, tmp_path, preset, setting):
+    output = tmp_path / "out"
+    words = (
+        f"train detector --preset {preset} --train {corpus} --output {output} --device cpu --workers 0"
+        f" --cache {tmp_path / 'cache'} --batch-size 2 --crop 64 --size 32 64 --steps 1"
+        " --calibration-images 1"
+    )
+    assert main(words.split()) == 0
+    report = json.loads((output / "training_report.json").read_text())
+    settings = json.loads((output / "preprocessor_config.json").read_text())
+    assert settings[setting] == report["decoding"][setting]
+    assert f"{json.loads((output / 'config.json').read_text())['head_config']['head_type']}-" in preset
+
+
 @pytest.mark.parametrize("start", [["--preset", "no-such"], ["--model", "src"]])
 def test_a_wrong_start_is_a_mistake_before_pictures_are_rendered(start, tmp_path, monkeypatch):
     (tmp_path / "src").mkdir()  # a folder, but no checkpoint

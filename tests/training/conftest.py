@@ -13,13 +13,14 @@ def bar_records() -> list[TextRecord]:
 
 @pytest.fixture
 def tiny_detector():
-    """Makes FastTCM-DBNet with a text tower, small enough for steps of milliseconds."""
+    """Makes FastTCM with a text tower and any head, small enough for steps of milliseconds."""
     import torch
 
     from tcm_hf.modeling.configuration_tcm import TCMConfig
     from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
+    from tiny import HEADS
 
-    def make():
+    def make(head_type="dbnet"):
         torch.manual_seed(0)
         config = TCMConfig.from_preset(
             "fasttcm-dbnet-tiny",
@@ -41,7 +42,7 @@ def tiny_detector():
             },
             visual_prompt_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
             text_refiner_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
-            head_config={"head_type": "dbnet", "neck_channels": 16},
+            head_config={"head_type": head_type, **HEADS[head_type]},
         )
         return TCMForTextDetection(config)
 

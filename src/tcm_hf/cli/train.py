@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
     kinds = train.add_subparsers(dest="kind", required=True, metavar="KIND")
     parser = kinds.add_parser(
         "detector",
-        help="a text detector (TCM / FastTCM with DBNet)",
+        help="a text detector (TCM / FastTCM with DBNet, PAN or FCENet)",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -55,8 +55,9 @@ def _add_decoding_parser(kinds: Any) -> None:
     parser = kinds.add_parser(
         "decoding",
         help="choose the thresholds of a trained detector",
-        description="Choose score threshold, binarize threshold and growth of a trained detector by "
-        "hmean on annotated photos; they go into its preprocessor_config.json, the scores to stdout as JSON.",
+        description="Choose the decoding of a trained detector (score threshold and what its head needs "
+        "besides) by hmean on annotated photos; it goes into preprocessor_config.json, the scores to stdout "
+        "as JSON.",
     )
     parser.add_argument(
         "--model", required=True, type=Path, metavar="DIR", help="checkpoint; gets the settings"

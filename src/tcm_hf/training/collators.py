@@ -11,12 +11,13 @@ import torch
 class TextDetectionCollator:
     """Stack samples of equal size into one batch.
 
-    Gives `pixel_values` (B, 3, H, W) float32 and `labels`, a dict of (B, H, W) float32 maps. The label maps
-    of the samples may be of any number type (masks as uint8 are the cheap way to keep them).
+    Gives `pixel_values` (B, 3, H, W) float32 and `labels`, a dict of float32 maps with the batch in front:
+    (B, H, W) at full size, (B, C, h, w) at a stride, as the head's `label_shapes` says. The label maps of the
+    samples may be of any number type (masks as uint8 are the cheap way to keep them).
     """
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Stack `samples`, dicts of `pixel_values` (3, H, W) and `labels` {name: (H, W)}.
+        """Stack `samples`, dicts of `pixel_values` (3, H, W) and `labels` {name: map of any shape}.
 
         Raises:
             ValueError: If the samples differ in size.

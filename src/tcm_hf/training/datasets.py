@@ -89,7 +89,8 @@ class TextDetectionDataset(NumberedSamples):
         image_std: Per-channel standard deviation, likewise.
         size_hw: Height and width that the augmentation cuts, multiples of 32.
         seed: Decides order and augmentations.
-        targets: Makes the label maps from (polygons_xy, ignore, size_hw).
+        targets: Makes the label maps from (polygons_xy, ignore, size_hw): DBNet's, or what
+            `tcm_hf.training.detectors` has for another head.
         image_cache: Decoded images on disk; None reads the files anew each time.
     """
 
@@ -123,7 +124,7 @@ class TextDetectionDataset(NumberedSamples):
         """Make sample `number` (0, 1, …, beyond the length too).
 
         Returns:
-            `pixel_values`, float32 tensor (3, H, W), and `labels`, a dict of tensors (H, W).
+            `pixel_values`, float32 tensor (3, H, W), and `labels`, a dict of tensors.
         """
         record, rng = self._drawn(number)
         image = record.load_image() if self.image_cache is None else self.image_cache.load(record)

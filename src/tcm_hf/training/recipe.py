@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,13 @@ from transformers import set_seed
 
 from tcm_hf.data.augmentation import default_training_augmentation
 from tcm_hf.data.records import TextRecord
-from tcm_hf.data.targets_dbnet import dbnet_targets
 from tcm_hf.modeling.configuration_tcm import TCMConfig
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tcm_hf.training.arguments import TextDetectionTrainingArguments
 from tcm_hf.training.corpus_spec import CorpusSpec
 from tcm_hf.training.datasets import MixedDataset, TextDetectionDataset
+from tcm_hf.training.detectors import detector_of
 from tcm_hf.training.evaluation_loop import choose_decoding, evaluate_detector, set_decoding
 from tcm_hf.training.image_cache import ImageCache
 from tcm_hf.training.optimizer import TEXT_TOWER_PREFIX
@@ -50,8 +49,8 @@ class DetectorRecipe:
         size: (short, long) bounds in pixels of whole photos at evaluation; None keeps the image processor's.
         min_text_px: Text with a shorter side in the crop is not trained on.
         eval_images: At most this many validation photos in the evaluations while training; 0 means all.
-        calibration_images: Training photos on which the decoding is chosen (thresholds and growth); 0 keeps
-            that of the image processor.
+        calibration_images: Training photos on which the decoding is chosen, out of those in `DETECTORS`; 0
+            keeps that of the image processor.
         cache: Folder of decoded photos; None decodes anew each time. Generated pictures are never kept
             there: they are small and many.
         arguments: Fields of `TextDetectionTrainingArguments`.
@@ -123,7 +122,7 @@ def prepare(recipe: DetectorRecipe) -> PreparedTraining:
         model,
         arguments,
         image_processor=image_processor,
-        train_dataset=_training_samples(recipe, corpora, image_processor, arguments, cache),
+        train_dataset=_training_samples(recipe, corpora, model, image_processor, arguments, cache),
         eval_dataset=spread_evenly(validation, recipe.eval_images or len(validation)) or None,
         image_cache=cache,
         callbacks=[LogLines()],
@@ -171,7 +170,7 @@ def load_start(recipe: DetectorRecipe) -> tuple[TCMForTextDetection, TCMImagePro
 def fit_decoding(
     folder: Path, records: list[TextRecord], image_processor: TCMImageProcessor
 ) -> dict[str, Any]:
-    """Choose thresholds and growth of a trained detector; written to its preprocessor_config.json.
+    """Choose the decoding of a trained detector; written to its preprocessor_config.json.
 
     Args:
         folder: The checkpoint.
@@ -205,6 +204,8 @@ def _training_arguments(recipe: DetectorRecipe) -> TextDetectionTrainingArgument
         # The threshold is chosen after the training, so the checkpoint is chosen without it.
         "metric_for_best_model": "eval_best_hmean",
     } | recipe.arguments
+    if values.get("max_steps") == 1:
+        values.setdefault("warmup_steps", 0)  # the schedule divides by the steps that follow the warm-up
     values = common_arguments(values, has_validation=recipe.validation is not None)
     return TextDetectionTrainingArguments(output_dir=str(recipe.output), **values)
 
@@ -212,11 +213,13 @@ def _training_arguments(recipe: DetectorRecipe) -> TextDetectionTrainingArgument
 def _training_samples(
     recipe: DetectorRecipe,
     corpora: list[list[TextRecord]],
+    model: TCMForTextDetection,
     image_processor: TCMImageProcessor,
     arguments: TextDetectionTrainingArguments,
     cache: ImageCache | None,
 ) -> MixedDataset:
     size_hw = (recipe.crop, recipe.crop)
+    targets = detector_of(model.config).targets(model.config.head_config, recipe.min_text_px)
     datasets = [
         TextDetectionDataset(
             records,
@@ -225,7 +228,7 @@ def _training_samples(
             image_std=image_processor.image_std,
             size_hw=size_hw,
             seed=arguments.seed + index,
-            targets=partial(dbnet_targets, min_short_side_px=recipe.min_text_px),
+            targets=targets,
             image_cache=None if spec.is_generated else cache,
         )
         for index, (spec, records) in enumerate(zip(recipe.train, corpora, strict=True))
