@@ -38,8 +38,8 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/import_time.py
-	$(BIN)/python benchmarks/decode_dbnet.py
-	$(BIN)/python benchmarks/targets_dbnet.py
+	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/targets.py
 	$(BIN)/python benchmarks/detector_speed.py --images 3 --short-side 736
 	$(BIN)/python benchmarks/recognizer_speed.py --batches 8 --repeats 1
 

@@ -39,6 +39,7 @@ def probe(*arguments):
         (["detect", "--help"], 0),
         (["read", "--help"], 0),
         (["recognize", "--help"], 0),
+        (["explain", "--help"], 0),
         (["convert", "--help"], 0),
         (["synth", "--help"], 0),
         (["train", "--help"], 0),
@@ -58,6 +59,10 @@ def probe(*arguments):
         (["read", __file__, "--pages", "3-1"], 2),
         (["read", __file__, "--recognizer", "./no/such/model"], 2),
         (["recognize", __file__, "--lexicon", "no-such-list.txt"], 2),
+        (["explain"], 2),
+        (["explain", "no-such-photo.jpg"], 2),
+        (["explain", __file__, "--panel-size", "0"], 2),
+        (["explain", __file__, "--model", "./no/such/model"], 2),
     ],
 )
 def test_help_and_mistakes_answer_at_once(arguments, expected_code):

@@ -193,13 +193,13 @@ def test_parameters_reach_the_models_and_the_record(photos, capsys, spotter, tmp
 def test_the_record_tells_how_outlines_were_made(photos, capsys, spotter, monkeypatch):
     """Whoever resumes goes by it."""
     used = []
-    decode = spotter.image_processor.post_process_text_detection
+    decode = spotter.image_processor.post_process_tiles
 
-    def spy(outputs, polygon_mode=None, **options):
+    def spy(*maps_and_tiles, polygon_mode=None, **options):
         used.append(polygon_mode or spotter.image_processor.polygon_mode)
-        return decode(outputs, polygon_mode=polygon_mode, **options)
+        return decode(*maps_and_tiles, polygon_mode=polygon_mode, **options)
 
-    monkeypatch.setattr(spotter.image_processor, "post_process_text_detection", spy)
+    monkeypatch.setattr(spotter.image_processor, "post_process_tiles", spy)
     command = ["read", "photos", "--output", "out", "--format", "json"]
     unfinished = photos.parent / "out" / "b.json"
     for asked in ([], ["--polygon-mode", "polygon"]):

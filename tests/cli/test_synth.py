@@ -51,6 +51,7 @@ def test_two_processes_make_the_same_images_as_one(tmp_path):
         (["--options", '{"tilt_deg": -1}'], "tilt_deg"),
         (["--options", '{"word_height_px": [6]}'], "word_height_px"),
         (["--options", '{"script_shares": {"latin": null}}'], "script_shares"),
+        (["--options", '{"script_shares": {"latin": 0}}'], "No font covers the wanted scripts"),
         (["--backgrounds", "no/such/folder"], "metadata.jsonl"),
         (["--fonts", "no/such/folder"], "no/such/folder"),
     ],

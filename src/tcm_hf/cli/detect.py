@@ -67,7 +67,7 @@ class DetectJob(PhotoJob):
 
     def effective_params(self, pipeline: "TextDetectionPipeline") -> dict[str, Any]:
         """As asked for, or else as stored with the detector."""
-        return effective_detection_params(self.asked_params(), pipeline.image_processor)
+        return effective_detection_params(self.asked_params(), pipeline)
 
     def call_params(self) -> dict[str, Any]:
         """As the pipeline takes them."""
@@ -94,23 +94,30 @@ def page_params(params: dict[str, Any], arguments: argparse.Namespace) -> dict[s
     return {**params, "tile": "auto"} if "tile" in params and arguments.tile is None else params
 
 
-def effective_detection_params(asked: dict[str, Any], image_processor: Any) -> dict[str, Any]:
-    """What a detector will go by: the processor's own value stands where none was asked for.
+def effective_detection_params(asked: dict[str, Any], pipeline: "TextDetectionPipeline") -> dict[str, Any]:
+    """What a detector will go by: its processor's own value stands where none was asked for.
+
+    Settings that no argument of a verb names (PAN's kernels, FCENet's exponents …) are told with the rest.
 
     Args:
         asked: Parameters by name; `None` where nothing was asked for.
-        image_processor: The detector's.
+        pipeline: The detector.
     """
+    image_processor = pipeline.image_processor
+    not_for_it = set(pipeline.decoding_parameters) - set(pipeline.decoding_settings)
+    head_type = getattr(getattr(pipeline.model.config, "head_config", None), "head_type", None)
     params = {
-        name: getattr(image_processor, name, None) if value is None else value
+        name: getattr(image_processor, name, None) if value is None and name not in not_for_it else value
         for name, value in asked.items()
     }
     # Where the processor has a `shrink_ratio`, it takes the place of its own `unclip_ratio`.
-    params["shrink_ratio"] = (
-        getattr(image_processor, "shrink_ratio", None) if asked["unclip_ratio"] is None else None
-    )
+    has_choice = asked["unclip_ratio"] is None and "unclip_ratio" not in not_for_it
+    params["shrink_ratio"] = getattr(image_processor, "shrink_ratio", None) if has_choice else None
     if params["shrink_ratio"] is not None:
         params["unclip_ratio"] = None
+    if head_type:
+        settings = image_processor.get_decoding_settings(head_type)
+        params |= {name: getattr(image_processor, name) for name in settings if name not in params}
     return params
 
 

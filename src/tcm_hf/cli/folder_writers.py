@@ -10,7 +10,7 @@ from typing import Any, Self
 from tcm_hf.cli.atomic import write_bytes_whole, write_text_whole
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.formats import Record, RecordKind, parse_json_lines, render_json_line, source_key
-from tcm_hf.cli.inputs import ImageInput
+from tcm_hf.cli.inputs import DRAWINGS_MARKER, ImageInput
 
 
 class FolderWriter:
@@ -21,7 +21,7 @@ class FolderWriter:
         folder: Path,
         kind: RecordKind,
         *,
-        render: Callable[[Record], str],
+        render: Callable[[Record], str | bytes],
         suffix: str,
         prefix: str = "",
     ):
@@ -60,7 +60,8 @@ class FolderWriter:
 
     def write(self, image: ImageInput, record: Record) -> None:
         """Write the file of one image, whole."""
-        write_text_whole(self.path_of(image), self.render(record))
+        content = self.render(record)
+        write_bytes_whole(self.path_of(image), content.encode() if isinstance(content, str) else content)
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -188,3 +189,41 @@ class DocumentFolderWriter(JournaledFolderWriter):
 
     def _path_named(self, document_name: PurePosixPath, image: ImageInput) -> Path:
         return self.folder / document_name.parent / f"{document_name.name}{self.suffix}"
+
+
+class PictureFolderWriter(FolderWriter):
+    """A picture per image. A folder that it makes is marked: a search for photos does not go into it."""
+
+    def __enter__(self) -> Self:
+        make_drawings_folder(self.folder)
+        return self
+
+
+class PictureFileWriter(FolderWriter):
+    """The picture of one image, in a file of any name."""
+
+    def __init__(self, path: Path, kind: RecordKind, *, render: Callable[[Record], bytes]):
+        super().__init__(path.parent, kind, render=render, suffix=path.suffix)
+        self.path = path
+        self._image: ImageInput | None = None
+
+    def path_of(self, image: ImageInput) -> Path:
+        """The file.
+
+        Raises:
+            CommandError: For a second image.
+        """
+        if self._image not in (None, image):
+            raise CommandError(f"{self.path} holds the picture of one image: --output must be a folder")
+        self._image = image
+        return self.path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def make_drawings_folder(folder: Path) -> None:
+    """Make a folder for drawings, with its mark, unless it is there: then it may hold photos too."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        (folder / DRAWINGS_MARKER).touch()

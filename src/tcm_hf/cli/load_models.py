@@ -4,9 +4,12 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tcm_hf.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 
 # By the `model_type` of their configurations.
 DETECTOR, RECOGNIZER = "tcm", "clip4str"
@@ -79,6 +82,33 @@ def load_pipeline(task: str, model: str, *, device: str, dtype: str, quiet: bool
         reason = str(error).strip().splitlines()[-1]
         names = " with ".join([model, *(str(value) for value in options.values() if isinstance(value, str))])
         raise CommandError(f"cannot load the model {names}: {reason}") from error
+
+
+def load_detector(option: str, model: str, quiet: bool) -> "TCMForTextDetection":
+    """Load a text detector in eval mode, float32 and on the CPU, without its processor.
+
+    Args:
+        option: Of the command line, which names the model.
+        model: Checkpoint folder or Hub id.
+        quiet: Whether transformers shows no progress.
+
+    Raises:
+        CommandError: If the checkpoint is missing, broken or of another kind.
+    """
+    check_model_name(option, model, DETECTOR)
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
+
+    if quiet or not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    try:
+        return TCMForTextDetection.from_pretrained(model).eval()
+    except (OSError, ValueError, RuntimeError, StrictDataclassError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise CommandError(f"cannot load the model {model}: {reason}") from error
 
 
 def available_device(name: str) -> str | None:

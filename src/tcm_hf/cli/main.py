@@ -1,6 +1,7 @@
 """The command `tcm-hf`: reads the arguments and hands over to one verb.
 
-Exit codes: 0 done, 2 a mistake of the user (one line on stderr), 3 done but for some inputs, 130 Ctrl-C.
+Exit codes: 0 done, 1 a comparison that found a difference (verify), 2 a mistake of the user (one line on
+stderr), 3 done but for some inputs, 130 Ctrl-C.
 
 No verb file imports torch, transformers or numpy at its top: help, version and argument errors answer at
 once.
@@ -12,7 +13,20 @@ import sys
 from collections.abc import Sequence
 
 from tcm_hf._version import __version__
-from tcm_hf.cli import convert, detect, evaluate, read, recognize, synth, synth_words, train
+from tcm_hf.cli import (
+    convert,
+    detect,
+    evaluate,
+    explain,
+    export_state_dict,
+    presets,
+    read,
+    recognize,
+    synth,
+    synth_words,
+    train,
+    verify,
+)
 from tcm_hf.cli.arguments import OneLineParser
 from tcm_hf.cli.errors import CommandError
 
@@ -26,11 +40,15 @@ _VERBS = {
     "read": read,
     "detect": detect,
     "recognize": recognize,
+    "explain": explain,
     "evaluate": evaluate,
     "train": train,
     "synth": synth,
     "synth-words": synth_words,
+    "presets": presets,
     "convert": convert,
+    "verify": verify,
+    "export-state-dict": export_state_dict,
 }
 
 

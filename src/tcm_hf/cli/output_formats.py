@@ -103,7 +103,7 @@ def make_writer(
             return chosen.to_stdout(count)
         what = "files" if chosen.to_file else "a file per image"
         raise CommandError(f"--format {name} writes {what}: --output DIR is needed")
-    if is_file_name(output):
+    if is_file_name(output) or (output.suffix == chosen.suffix and not output.is_dir()):
         if chosen.to_file:
             return chosen.to_file(output, kind)
         raise CommandError(

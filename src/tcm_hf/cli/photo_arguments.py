@@ -9,14 +9,8 @@ from tcm_hf.cli.arguments import device, page_ranges, positive_int, probability,
 
 EXIT_CODES = "Exit codes: 0 done, 2 wrong use, 3 some images could not be read (named), 130 Ctrl-C."
 
-DETECTION_PARAMETERS = (
-    "threshold",
-    "binarize_threshold",
-    "unclip_ratio",
-    "polygon_mode",
-    "max_detections",
-    "tile",
-)
+DECODING_PARAMETERS = ("threshold", "binarize_threshold", "unclip_ratio", "polygon_mode", "max_detections")
+DETECTION_PARAMETERS = (*DECODING_PARAMETERS, "tile")
 
 
 def add_photo_parser(subparsers: Any, verb: str, help_text: str, description: str) -> argparse.ArgumentParser:
@@ -31,7 +25,7 @@ def add_photo_parser(subparsers: Any, verb: str, help_text: str, description: st
         "paths", nargs="*", metavar="PATH", help="file, folder, glob, or - for a list on stdin"
     )
     # Every photo job has them; not every verb offers them.
-    parser.set_defaults(draw=None, pages=None, dpi=200)
+    parser.set_defaults(draw=None, pages=None, dpi=200, format=None, resume=False)
     return parser
 
 
@@ -68,6 +62,11 @@ def add_picture_arguments(parser: argparse.ArgumentParser, drawn: str) -> None:
         metavar="DIR",
         help=f"save pictures with {drawn}, by default in 'drawn' beside the results",
     )
+    add_page_arguments(parser)
+
+
+def add_page_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which pages of PDF files are taken, and how they are drawn."""
     parser.add_argument(
         "--pages", type=page_ranges, metavar="1-4,7", help="pages of PDF files, from 1 (default: all)"
     )
@@ -82,6 +81,18 @@ def add_picture_arguments(parser: argparse.ArgumentParser, drawn: str) -> None:
 
 def add_detection_arguments(group: argparse._ArgumentGroup) -> None:
     """Add what the detector of `pipeline("text-detection")` can be told; see `DETECTION_PARAMETERS`."""
+    add_decoding_arguments(group)
+    group.add_argument(
+        "--tile",
+        type=tile,
+        metavar="auto|off|PIXELS",
+        help="cut large images in overlapping tiles, so that small text stays legible (default: auto for "
+        "pages of PDF files, off for photos)",
+    )
+
+
+def add_decoding_arguments(group: argparse._ArgumentGroup) -> None:
+    """Add how the detector's maps become polygons; see `DECODING_PARAMETERS`."""
     group.add_argument("--threshold", type=probability, metavar="P", help="smallest score of a text, 0 to 1")
     group.add_argument(
         "--binarize-threshold", type=probability, metavar="P", help="smallest probability of a pixel"
@@ -93,13 +104,6 @@ def add_detection_arguments(group: argparse._ArgumentGroup) -> None:
         help="four corners, or as many as it takes (curved text)",
     )
     group.add_argument("--max-detections", type=positive_int, metavar="N", help="at most N texts per image")
-    group.add_argument(
-        "--tile",
-        type=tile,
-        metavar="auto|off|PIXELS",
-        help="cut large images in overlapping tiles, so that small text stays legible (default: auto for "
-        "pages of PDF files, off for photos)",
-    )
 
 
 def add_model_argument(group: argparse._ArgumentGroup, name: str, what: str) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tcm_hf.cli.atomic import whole_file
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.folder_writers import FolderWriter
+from tcm_hf.cli.folder_writers import FolderWriter, make_drawings_folder
 from tcm_hf.cli.formats import Record, RecordKind, image_record, image_source
-from tcm_hf.cli.inputs import DRAWINGS_MARKER, ImageInput, expand_inputs
+from tcm_hf.cli.inputs import ImageInput, expand_inputs
 from tcm_hf.cli.output_formats import OutputFormat, is_file_name, make_writer
 from tcm_hf.cli.pdf_pages import is_pdf, page_count, render_page
 from tcm_hf.cli.writers import FileWriter, Writer
@@ -95,7 +95,8 @@ def run_photo_job(job: PhotoJob) -> int:
     arguments = job.arguments
     draw_folder = _draw_folder(arguments)
     if not arguments.paths:
-        raise CommandError("name at least one PATH (and put --draw without a folder after the paths)")
+        hint = " (and put --draw without a folder after the paths)" if draw_folder else ""
+        raise CommandError(f"name at least one PATH{hint}")
     if arguments.resume and arguments.output is None:
         raise CommandError("--resume needs --output")
     images = expand_inputs(
@@ -213,7 +214,7 @@ def _run_all(
         "device": str(pipeline.device),
     }
     if draw_folder is not None:
-        _make_draw_folder(draw_folder)
+        make_drawings_folder(draw_folder)
     count = 0
     failures: list[ImageInput] = []
     # The pipeline answers in order: each image that went in waits here for its answer.
@@ -254,13 +255,6 @@ def _run_all(
             count += job.count(found)
             bar.update()
     return count, len(failures)
-
-
-def _make_draw_folder(folder: Path) -> None:
-    if not folder.exists():
-        # Only a folder that is ours alone: one that was there may hold photos too.
-        folder.mkdir(parents=True)
-        (folder / DRAWINGS_MARKER).touch()
 
 
 def _is_page(image: ImageInput) -> bool:

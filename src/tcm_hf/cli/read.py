@@ -169,7 +169,7 @@ class ReadJob(PhotoJob):
 
     def effective_params(self, pipeline: "TextSpottingPipeline") -> dict[str, Any]:
         """As asked for, or else as stored with the detector; what is left to the recogniser is `None`."""
-        own = effective_detection_params(self._own_params(), pipeline.image_processor)
+        own = effective_detection_params(self._own_params(), pipeline)
         return {**own, **recognizer_params(self.arguments)}
 
     def call_params(self) -> dict[str, Any]:
