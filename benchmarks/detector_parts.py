@@ -168,7 +168,8 @@ def write_result(folder: Path, result: dict[str, Any]) -> None:
 
 
 def comparable_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in COMPARABLE}
+    names = {name: Path(getattr(arguments, name)).name for name in ("data", "trunk")}
+    return names | {name: getattr(arguments, name) for name in COMPARABLE}
 
 
 def train(run: Run, folder: Path, arguments: argparse.Namespace) -> dict[str, Any] | None:
@@ -226,7 +227,7 @@ def score(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         set_decoding(image_processor, best).save_pretrained(folder)
         records = CorpusSpec.parse(f"{arguments.data}:{arguments.test}").records()
         test = evaluate_detector(model, image_processor, records, **options)
-    # The text tower is left out, and what is read out of it: neither is needed to detect.
+    # Without the token table, of which the class prompt reads a few rows.
     working = sum(
         parameter.numel()
         for name, parameter in model.named_parameters()
@@ -292,9 +293,7 @@ def table_row(detector: str, method: str, results: dict[Run, dict[str, Any]]) ->
         f"{mean(values['recall']):.3f}",
         f"{mean(values['precision']):.3f}",
         _spread(values["hmean"]),
-        f"{mean(differences):+.3f} ({', '.join(f'{one:+.3f}' for one in differences)})"
-        if differences
-        else "",
+        _by_seed(differences) if differences else "",
         _spread(values["best_hmean"]),
         _spread([result["calibration"]["hmean"] for result in found.values()]),
     )

@@ -248,3 +248,13 @@ def test_what_cannot_be_exported_leaves_no_file(converted, tmp_path, capsys):
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
     assert collections.Counter(path.name for path in tmp_path.iterdir()) == {"cached": 1}
+
+
+def test_keys_prints_what_became_of_every_tensor(files, tmp_path, capsys):
+    assert main(["convert", "tcm", str(files / "tcm.pth"), str(tmp_path / "out"), "--keys", "-q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.split(" ")[2 if line.startswith("left out") else 1] for line in lines]
+    assert sorted(told) == sorted(tcm_checkpoints.tensors_of(CASE))
+    fused = "text_encoder.transformer.resblocks.0.attn.in_proj_bias"
+    (places,) = (line.split(" -> ")[1] for line in lines if line.startswith(f"taken: {fused} "))
+    assert [place.split(".")[-2] for place in places.split(", ")] == ["q_proj", "k_proj", "v_proj"]

@@ -102,6 +102,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help="CLIP's vocabulary: folder or Hub id with vocab.json and merges.txt or tokenizer.json (default: "
         "the installed open_clip_torch's)",
     )
+    parser.add_argument(
+        "--keys", action="store_true", help="print what became of every tensor: taken, left out, fresh"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
 
 
@@ -131,6 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not _is_lack_of_memory(error):
             raise
         raise CommandError(f"there is not enough memory for a model of {arguments.source}") from error
+    if arguments.keys:
+        print("\n".join(one_line(line) for line in report.lines()))
     if not arguments.quiet:
         summary = one_line(report.summary())
         print(f"tcm-hf convert: {summary}; verified; written to {arguments.output}", file=sys.stderr)

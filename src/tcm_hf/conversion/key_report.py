@@ -15,7 +15,7 @@ class KeyReport:
     """What happened to every name of a checkpoint and of the model.
 
     Args:
-        num_taken: tensors of the checkpoint that are in the model.
+        taken: names of the model -> name of the checkpoint's tensor that is there (of a fused one several).
         ignored: names of the checkpoint that are left out on purpose -> reason.
         fresh: names of the model that the checkpoint is not expected to hold -> reason.
         unknown: names of the checkpoint that have no place in the model -> shape.
@@ -27,7 +27,7 @@ class KeyReport:
         doubled: names of the checkpoint -> the name of ours that another tensor has already.
     """
 
-    num_taken: int = 0
+    taken: dict[str, str] = field(default_factory=dict)
     ignored: dict[str, str] = field(default_factory=dict)
     fresh: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -36,6 +36,22 @@ class KeyReport:
     unusable: dict[str, str] = field(default_factory=dict)
     converted: dict[str, str] = field(default_factory=dict)
     doubled: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def num_taken(self) -> int:
+        """Tensors of the checkpoint that are in the model."""
+        return len(set(self.taken.values()))
+
+    def lines(self) -> list[str]:
+        """What happened to every name, one line each: taken, left out, fresh."""
+        places: dict[str, list[str]] = {}
+        for ours, original in self.taken.items():
+            places.setdefault(original, []).append(ours)
+        return [
+            *(f"taken: {original} -> {', '.join(ours)}" for original, ours in places.items()),
+            *(f"left out: {name} ({reason})" for name, reason in self.ignored.items()),
+            *(f"fresh: {name} ({reason})" for name, reason in self.fresh.items()),
+        ]
 
     def problems(self) -> list[str]:
         """One line for every name that is wrong."""
@@ -137,7 +153,7 @@ def fit_tensors(
             report.ignored[original] = reason
         else:
             report.unknown[original] = tuple(tensor.shape)
-    report.num_taken = len({renamed.sources[name] for name in state})
+    report.taken = {name: renamed.sources[name] for name in state}
     wrong = report.misshaped.keys() | report.unusable.keys()
     troubled = {ours for ours, original in renamed.sources.items() if original in wrong}
     missing = {}

@@ -88,14 +88,7 @@ class DBNetDecoding(DetectorDecoding):
         probability_map = maps["probability_map"]
         polygons, scores = decode_dbnet(
             probability_map,
-            binarize_threshold=settings["binarize_threshold"],
-            score_threshold=settings["threshold"],
-            unclip_ratio=settings["unclip_ratio"],
-            polygon_mode=settings["polygon_mode"],
-            min_side_px=settings["min_side_px"],
-            max_candidates=settings["max_candidates"],
-            arc_length_ratio=settings["arc_length_ratio"] or None,
-            shrink_ratio=settings["shrink_ratio"],
+            **_as_arguments(settings) | {"arc_length_ratio": settings["arc_length_ratio"] or None},
         )
         return Outlines([polygon + _CENTRE for polygon in polygons], scores, probability_map.shape)
 
@@ -130,12 +123,7 @@ class PANDecoding(DetectorDecoding):
             maps["text_logits"],
             maps["kernel_logits"],
             maps["pixel_embeddings"],
-            binarize_threshold=settings["binarize_threshold"],
-            kernel_threshold=settings["kernel_threshold"],
-            score_threshold=settings["threshold"],
-            embedding_distance=settings["embedding_distance"],
-            min_area_px=settings["min_area_px"],
-            polygon_mode=settings["polygon_mode"],
+            **_as_arguments(settings),
         )
         return Outlines([polygon + _PAN_CENTRE for polygon in polygons], scores, maps["text_logits"].shape)
 
@@ -163,18 +151,18 @@ class FCENetDecoding(DetectorDecoding):
             maps["region_logits"],
             maps["center_logits"],
             maps["fourier_coefficients"],
-            score_threshold=settings["threshold"],
-            region_exponent=settings["region_exponent"],
-            center_exponent=settings["center_exponent"],
-            num_contour_points=settings["num_contour_points"],
-            nms_threshold=settings["nms_threshold"],
-            polygon_mode=settings["polygon_mode"],
+            **_as_arguments(settings),
         )
         height, width = maps["region_logits"][0].shape[-2:]
         return Outlines(polygons, scores, (height * STRIDES[0], width * STRIDES[0]))
 
 
 DECODINGS: tuple[DetectorDecoding, ...] = (DBNetDecoding(), PANDecoding(), FCENetDecoding())
+
+
+def _as_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as the decoders call them: theirs is the score's threshold among others."""
+    return {"score_threshold" if name == "threshold" else name: value for name, value in settings.items()}
 
 
 def decoding_of(outputs: Any) -> DetectorDecoding:
