@@ -14,7 +14,7 @@ def test_what_a_file_says_stays_inside_its_cell():
     checkpoint = Checkpoint(
         Path("a|b\nc.pth"), f"mmcv checkpoint ({evil})", {}, meta={"iter": "3 |\n\n# more", "epoch": evil}
     )
-    report = KeyReport(2, ignored={f"name\n{evil}": evil})
+    report = KeyReport({"a": "x", "b": "y"}, ignored={f"name\n{evil}": evil})
     card = tcm_card(tiny_model(), checkpoint, report, {"prompt": evil})
     plain = tcm_card(
         tiny_model(), Checkpoint(Path("x"), "y", {}, meta={"iter": 1}), KeyReport(), {"prompt": ""}
