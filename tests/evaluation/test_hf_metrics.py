@@ -6,6 +6,7 @@ import pytest
 from tcm_hf.evaluation.detection import DetEvalMetric, TextDetectionMetric
 from tcm_hf.evaluation.hf_metrics import metric_path
 from tcm_hf.evaluation.recognition import TextRecognitionMetric
+from tcm_hf.evaluation.rotated import RotatedDetectionMetric
 from tcm_hf.evaluation.spotting import TextSpottingMetric
 
 WORD = [[100.0, 20.0], [200.0, 20.0], [200.0, 50.0], [100.0, 50.0]]
@@ -77,6 +78,19 @@ def test_spotting(load):
     assert (strong["num_matches"], strong["num_predictions"]) == (1, 1)
 
 
+def test_rotated_detection(load):
+    metric = load("rotated-detection")
+    boxes = [[50.0, 40.0, 30.0, 10.0, 0.4], [150.0, 40.0, 30.0, 12.0, -0.4]]
+    found = [{"boxes": boxes, "scores": [0.9, 0.8], "labels": [0, 1]}]
+    says = [{"boxes": boxes[:1], "labels": [0], "difficult": [False]}]
+    result = metric.compute(predictions=found, references=says, class_names=["ship", "plane"])
+    ours = RotatedDetectionMetric(["ship", "plane"])
+    ours.update(found, says)
+    assert result == ours.compute()
+    assert result["ap50"] == {"ship": 1.0, "plane": None}
+    assert metric.compute(predictions=found, references=says)["num_objects"] == {"class 0": 1, "class 1": 0}
+
+
 def test_a_metric_that_is_not_there():
-    with pytest.raises(ValueError, match="one of text-detection, text-recognition, text-spotting: got 'ocr'"):
+    with pytest.raises(ValueError, match=r"one of rotated-detection, text-detection, text-rec.*got 'ocr'"):
         metric_path("ocr")

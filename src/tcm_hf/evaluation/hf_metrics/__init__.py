@@ -15,12 +15,12 @@ def metric_path(task: str) -> str:
     1.0 ```
 
     Args:
-        task: "text-detection", "text-recognition" or "text-spotting".
+        task: "text-detection", "text-recognition", "text-spotting" or "rotated-detection".
 
     Raises:
         ValueError: There is no metric for this task.
     """
-    folders = {path.name.replace("_", "-"): path for path in Path(__file__).parent.glob("text_*")}
+    folders = {path.name.replace("_", "-"): path for path in Path(__file__).parent.glob("[a-z]*_*")}
     if task not in folders:
         raise ValueError(f"`task` must be one of {', '.join(sorted(folders))}: got {task!r}.")
     return str(folders[task])
