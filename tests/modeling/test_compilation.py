@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from tiny import HEADS, VIT_TOWER, maps_of, tiny_images, tiny_labels, tiny_model
+from tiny_rotated import ROTATED_HEADS, tiny_rotated_model
+from tiny_spotter import ABCNET_HEAD, POINTS_HEAD, tiny_spotter
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +32,36 @@ def assert_same_maps(output, expected):
 def test_the_forward_pass_compiles_as_one_graph(model):
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     assert_same_maps(compiled(tiny_images()), model(tiny_images()))
+
+
+SPOTTERS = {
+    "testr": {},
+    "deepsolo": {"head_config": POINTS_HEAD},
+    "abcnet": {"head_config": ABCNET_HEAD},
+}
+
+
+@pytest.mark.parametrize("kind", SPOTTERS)
+@torch.no_grad()
+def test_a_spotter_compiles_as_one_graph_or_says_that_it_does_not(kind):
+    torch._dynamo.reset()
+    model = tiny_spotter(**SPOTTERS[kind])
+    assert model._can_compile_fullgraph == (kind != "abcnet")
+    compiled = torch.compile(model, fullgraph=model._can_compile_fullgraph, backend="aot_eager")
+    output, expected = compiled(tiny_images()), model(tiny_images())
+    for name in ("score_logits", "control_points", "bezier_points"):
+        if expected[name] is not None:
+            torch.testing.assert_close(output[name], expected[name], rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("head_type", ROTATED_HEADS)
+@torch.no_grad()
+def test_a_detector_of_rotated_objects_compiles_as_one_graph(head_type):
+    torch._dynamo.reset()
+    model = tiny_rotated_model(head_type)
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    for level, expected in zip(compiled(tiny_images()).boxes, model(tiny_images()).boxes, strict=True):
+        torch.testing.assert_close(level, expected, rtol=1e-3, atol=2e-3)
 
 
 @torch.no_grad()

@@ -130,6 +130,7 @@ def test_parts_write_their_own_fields_and_nothing_of_the_base_class():
     config = written(tiny_config(image_tower_config=CLIP_RESNET))
     assert config["image_tower_config"] == CLIP_RESNET | {
         "depths": [1, 1, 1, 1],
+        "grid_interpolation": "bilinear",
         "model_type": "tcm_clip_resnet_tower",
     }
     assert config["visual_prompt_config"] == {

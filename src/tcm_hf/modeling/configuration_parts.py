@@ -75,6 +75,13 @@ def check_at_least(config: PreTrainedConfig, least: int, *names: str) -> None:
             raise ValueError(f"`{name}` must be at least {least}: got {value!r}.")
 
 
+def check_positive(config: PreTrainedConfig, *names: str) -> None:
+    """Raises ValueError for the first of the named fields that is not positive."""
+    for name in names:
+        if not (value := getattr(config, name)) > 0:
+            raise ValueError(f"`{name}` must be positive: got {value!r}.")
+
+
 def check_multiple(config: PreTrainedConfig, divisor: int, name: str) -> None:
     """Raises ValueError if the named field is no positive multiple of `divisor`."""
     value = getattr(config, name)

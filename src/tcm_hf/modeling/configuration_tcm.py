@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from transformers import CLIPTextConfig, configuration_utils
 from transformers.backbone_utils import BackboneConfigMixin
@@ -50,7 +50,7 @@ class PromptDecoderConfig(PartConfig):
     residual_scale: float | int = 1e-3
 
 
-PARTS = {
+PARTS: dict[str, type[PreTrainedConfig]] = {
     "image_tower_config": CLIPResNetTowerConfig,
     "text_tower_config": CLIPTextConfig,
     "visual_prompt_config": PromptDecoderConfig,
@@ -59,11 +59,10 @@ PARTS = {
 }
 """The sub-configs with their default classes: transformers hands a kernel or a dtype down to them."""
 
-CHOSEN_PARTS = {
-    "image_tower_config": ("tower_type", TOWER_CONFIGS),
-    "head_config": ("head_type", HEAD_CONFIGS),
-}
-"""The sub-configs of several classes: the key that chooses one, and the choices, the default first."""
+
+def _specs_of(parts: dict[str, type[PreTrainedConfig]]) -> dict[str, Any]:
+    return {name: configuration_utils.SubConfigSpec(part, optional=True) for name, part in parts.items()}
+
 
 # A part is given as a dict or a config, and is a config (or None) after `__post_init__`.
 if TYPE_CHECKING:
@@ -98,7 +97,10 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
             prompting, in the papers' numbers); `None` for none, `{}` for the paper's.
         similarity_projection: FastTCM only. Match a projected global embedding with the normalised text
             embedding (what the released code meant); the paper's equation has neither and is the default.
-        matching_stage: index of the feature map that the matching map is concatenated to.
+        matching_stage: index of the feature map that the matching map is brought to.
+        matching_fusion: how: `"concatenate"` (detectors), `"concatenate_logits"` (after division by tau, as
+            the released rotated detectors), `"add"` (to every channel, as the released spotters) or
+            `"add_gated"` (times a learned weight); of several classes the largest is added.
         matching_temperature: tau, divides the matching map in the auxiliary loss.
         learn_temperature: multiply the matching map with a learned scale instead of dividing the auxiliary
             loss's logits by tau.
@@ -116,12 +118,15 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
 
     model_type = "tcm"
     presets = PRESETS
+    # The parts of several classes: the key that chooses one, and the choices, the default first.
+    chosen_parts: ClassVar[dict[str, tuple[str, dict[str, type[PreTrainedConfig]]]]] = {
+        "image_tower_config": ("tower_type", TOWER_CONFIGS),
+        "head_config": ("head_type", HEAD_CONFIGS),
+    }
     keys_to_ignore_at_inference = ["loss_dict", "hidden_states", "attentions"]
     # All are built in __post_init__.
     if hasattr(PreTrainedConfig, "sub_configs_defaults"):  # transformers >= 5.20
-        sub_configs_defaults = {
-            name: configuration_utils.SubConfigSpec(part, optional=True) for name, part in PARTS.items()
-        }
+        sub_configs_defaults = _specs_of(PARTS)
     else:
         sub_configs = PARTS
 
@@ -138,6 +143,7 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
     text_refiner_config: OptionalPart = field(default_factory=dict)
     similarity_projection: bool = False
     matching_stage: int = 3
+    matching_fusion: Literal["concatenate", "concatenate_logits", "add", "add_gated"] = "concatenate"
     matching_temperature: float | int = 0.07
     learn_temperature: bool = False
     matching_loss_weight: float | int = 1.0
@@ -146,8 +152,18 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
     text_embedding_cached: bool = False
     id2label: dict[int, str] | dict[str, str] | None = None
 
+    def __init_subclass__(cls, **kwargs):
+        # Where a class has other choices, the first one is the part's default class.
+        chosen = {name: next(iter(choices.values())) for name, (_, choices) in cls.chosen_parts.items()}
+        parts = PARTS | chosen
+        if hasattr(PreTrainedConfig, "sub_configs_defaults"):
+            cls.sub_configs_defaults = _specs_of(parts)
+        else:
+            cls.sub_configs = parts
+        super().__init_subclass__(**kwargs)
+
     def __post_init__(self, **kwargs):
-        for name, (kind, choices) in CHOSEN_PARTS.items():
+        for name, (kind, choices) in self.chosen_parts.items():
             setattr(self, name, choose_part(getattr(self, name), kind, choices, name))
         for name in ("visual_prompt_config", "text_refiner_config"):
             if isinstance(value := getattr(self, name), dict):
@@ -163,7 +179,7 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
             # what is saved here again must not point at code that is not beside it.
             kwargs.pop("custom_pipelines", None)
             kwargs.pop("auto_map", None)
-        if self.architectures is None:
+        if self.architectures is None and self.model_type == TCMConfig.model_type:
             # With several models for one config, `AutoModel.from_config` reads this list: the trunk, as in
             # transformers.
             self.architectures = ["TCMModel"]
@@ -206,7 +222,7 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
             ValueError: as for a new config.
         """
         config_dict = dict(config_dict)
-        for name, (kind, choices) in CHOSEN_PARTS.items():
+        for name, (kind, choices) in cls.chosen_parts.items():
             stored_type = type_of_part(config_dict.get(name), kind, next(iter(choices)))
             if type_of_part(kwargs.get(name), kind, stored_type) == stored_type:
                 continue
@@ -258,7 +274,8 @@ class TCMConfig(PresetsMixin, BackboneConfigMixin, PreTrainedConfig):
         if self.prompt_length > text.max_position_embeddings:
             raise ValueError(
                 f"The prompt has {self.prompt_length} tokens, the text tower positions for "
-                f"{text.max_position_embeddings}: raise `text_tower_config.max_position_embeddings`."
+                f"{text.max_position_embeddings}: shorten the prompts, lower `num_learnable_prompts` or "
+                "raise `text_tower_config.max_position_embeddings`."
             )
         if text.projection_dim != self.image_tower_config.embed_dim:
             raise ValueError(

@@ -19,6 +19,8 @@ class CLIPResNetTowerConfig(PartConfig):
         embed_dim: size of CLIP's joint embedding space, C.
         num_attention_heads: heads of the attention pooling; 32 in CLIP's RN50 whatever the width.
         grid_size: side of the square grid of position embeddings, input resolution / 32 (640 -> 20).
+        grid_interpolation: how the grid is resized to the image: `"bilinear"` (text detectors) or `"bicubic"`
+            (rotated detectors).
     """
 
     model_type = "tcm_clip_resnet_tower"
@@ -28,6 +30,7 @@ class CLIPResNetTowerConfig(PartConfig):
     embed_dim: int = 1024
     num_attention_heads: int = 32
     grid_size: int = 20
+    grid_interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __post_init__(self, **kwargs):
         self.depths = list(self.depths)  # as config.json gives it back
@@ -45,6 +48,7 @@ class TimmTowerConfig(PartConfig):
         embed_dim: size of the joint embedding space, C.
         num_attention_heads: heads of the attention pooling.
         grid_size: side of the square grid of position embeddings; resized to the image at run time.
+        grid_interpolation: how: `"bilinear"` or `"bicubic"`.
     """
 
     model_type = "tcm_timm_tower"
@@ -54,6 +58,7 @@ class TimmTowerConfig(PartConfig):
     embed_dim: int = 256
     num_attention_heads: int = 4
     grid_size: int = 20
+    grid_interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __post_init__(self, **kwargs):
         self.trunk_options = {name: json_value(option) for name, option in self.trunk_options.items()}
@@ -134,10 +139,79 @@ class CLIPViTTowerConfig(PartConfig):
             )
 
 
+@strict_config
+class PlainResNetConfig(PartConfig):
+    """What the configurations of both towers with an ordinary ResNet have; their docstrings say what."""
+
+    depths: list[int] | tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    strided_conv: Literal["3x3", "1x1"] = "3x3"
+    norm: Literal["frozen", "batch"] = "frozen"
+
+    def __post_init__(self, **kwargs):
+        self.depths = list(self.depths)  # as config.json gives it back
+        super().__post_init__(**kwargs)
+
+
+@strict_config
+class ResNetTowerConfig(PlainResNetConfig):
+    r"""The ordinary ResNet, which CLIP's text side alone looks at.
+
+    There is no attention pooling: the third stage is the dense embedding, its mean the global one.
+
+    Args:
+        depths: residual blocks of the four stages; `(3, 4, 6, 3)` is ResNet-50.
+        width: channels after the stem; stage i has `4 * width * 2**i`.
+        strided_conv: the convolution of a stage's first block that halves the size: `"3x3"` (torchvision's
+            and CLIP's) or `"1x1"` (the original's and detectron2's own weights).
+        norm: `"frozen"`: batch norms that training does not touch, as spotters are trained; or `"batch"`.
+    """
+
+    model_type = "tcm_resnet_tower"
+    tower_type: Literal["resnet"] = "resnet"
+
+    @property
+    def embed_dim(self) -> int:
+        """C, where image and text meet: the channels of the third stage."""
+        return 16 * self.width
+
+
+@strict_config
+class ResNetFPNTowerConfig(PlainResNetConfig):
+    r"""The ordinary ResNet with a feature pyramid, whose third level CLIP's text side looks at.
+
+    The levels of the pyramid, P2 … P5, are the feature maps; two convolutions project P4 into the joint
+    space, the mean of which is the global embedding.
+
+    Args:
+        depths: residual blocks of the four stages; `(3, 4, 6, 3)` is ResNet-50.
+        width: channels after the stem; stage i has `4 * width * 2**i`.
+        strided_conv: the convolution of a stage's first block that halves the size: `"3x3"` (torchvision's
+            and CLIP's) or `"1x1"` (the original's and detectron2's own weights).
+        norm: of the ResNet, `"frozen"`: batch norms that training does not touch; or `"batch"`.
+        neck_channels: channels of the pyramid.
+        embed_dim: size of the joint embedding space, C.
+    """
+
+    model_type = "tcm_resnet_fpn_tower"
+    tower_type: Literal["resnet_fpn"] = "resnet_fpn"
+    neck_channels: int = 256
+    embed_dim: int = 1024
+
+
 TOWER_CONFIGS: dict[str, type[PreTrainedConfig]] = {
     "clip_resnet": CLIPResNetTowerConfig,
     "timm": TimmTowerConfig,
     "clip_vit": CLIPViTTowerConfig,
+    "resnet": ResNetTowerConfig,
+    "resnet_fpn": ResNetFPNTowerConfig,
 }
 
-__all__ = ["TOWER_CONFIGS", "CLIPResNetTowerConfig", "CLIPViTTowerConfig", "TimmTowerConfig"]
+__all__ = [
+    "TOWER_CONFIGS",
+    "CLIPResNetTowerConfig",
+    "CLIPViTTowerConfig",
+    "ResNetFPNTowerConfig",
+    "ResNetTowerConfig",
+    "TimmTowerConfig",
+]

@@ -1,4 +1,4 @@
-"""FCENet (arXiv 2104.10442) in one file: neck, head and loss."""
+"""FCENet (arXiv 2104.10442) in one file: head and loss."""
 
 import math
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from transformers import initialization as init
 
 from .configuration_tcm import TCMConfig
 from .detection_head import DetectionHead, Labels
+from .feature_pyramid import FPN
 from .losses import balanced_mean
 from .matching import matching_loss
 from .outputs_tcm import TCMModelOutput
@@ -17,30 +18,6 @@ STRIDES = (8, 16, 32)
 
 # Parity: so many of the hardest cells are learned from at a level without any text. The paper says nothing.
 HARDEST_CELLS_WITHOUT_TEXT = 100
-
-
-class FPN(nn.Module):
-    """Feature pyramid (arXiv 1612.03144): lateral 1x1 convolutions, nearest upsampling, 3x3 convolutions.
-
-    Args:
-        in_channels: channels of C3 … C5, or of finer maps too, which are not read.
-        channels: channels of the three levels.
-    """
-
-    def __init__(self, in_channels: list[int], channels: int):
-        super().__init__()
-        # Not named as DBNet's, whose weights would be taken for these where a checkpoint gets another head.
-        self.inner_convs = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels[-len(STRIDES) :])
-        self.output_convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in STRIDES)
-
-    def forward(self, feature_maps: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """C3 … C5 -> levels of stride 8, 16, 32, (B, channels, h, w) each."""
-        levels = [conv(x) for conv, x in zip(self.inner_convs, feature_maps[-len(STRIDES) :], strict=True)]
-        for i in range(len(levels) - 1, 0, -1):
-            levels[i - 1] = levels[i - 1] + nn.functional.interpolate(
-                levels[i], size=levels[i - 1].shape[-2:]
-            )
-        return tuple(conv(x) for conv, x in zip(self.output_convs, levels, strict=True))
 
 
 class FCENetMaps(NamedTuple):

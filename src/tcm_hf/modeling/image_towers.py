@@ -25,6 +25,7 @@ class AttentionPool2d(nn.Module):
         super().__init__()
         tower = config.image_tower_config
         self.grid_size = tower.grid_size
+        self.grid_interpolation = tower.grid_interpolation
         self.position_embedding = nn.Parameter(torch.zeros(tower.grid_size**2 + 1, in_channels))
         self.attention = MultiHeadAttention(
             config, in_channels, tower.num_attention_heads, output_size=tower.embed_dim, qkv_bias=True
@@ -34,7 +35,7 @@ class AttentionPool2d(nn.Module):
         """Position embeddings of the global token and of a grid of `size_hw`, (1 + h w, C)."""
         grid = self.position_embedding[1:].unflatten(0, (self.grid_size, self.grid_size)).permute(2, 0, 1)
         grid = nn.functional.interpolate(
-            grid[None].float(), size=size_hw, mode="bilinear", align_corners=False
+            grid[None].float(), size=size_hw, mode=self.grid_interpolation, align_corners=False
         )
         return torch.cat([self.position_embedding[:1].float(), grid[0].flatten(1).T]).to(dtype)
 

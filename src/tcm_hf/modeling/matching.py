@@ -58,20 +58,72 @@ def instance_language_matching(dense_embedding: torch.Tensor, text_embedding: to
     return torch.einsum("bchw,bkc->bkhw", image, text)
 
 
-def concatenate_matching_map(
-    feature_maps: tuple[torch.Tensor | None, ...], matching_map: torch.Tensor, stage: int
-) -> tuple[torch.Tensor | None, ...]:
-    """The pyramid with the (B, K, h, w) matching map, resized, as the last channels of one stage.
+class MatchingFusion(nn.Module):
+    """Brings the matching map into a feature map of the pyramid, resized to it; here as channels behind it.
 
-    Unchanged where the tower does not make that stage.
+    Source: TCM sec. 3.3, the detectors.
     """
-    if (feature_map := feature_maps[stage]) is None:
-        return feature_maps
-    size_hw = feature_map.shape[-2:]
-    if matching_map.shape[-2:] != size_hw:
-        matching_map = nn.functional.interpolate(matching_map, size_hw, mode="bilinear", align_corners=False)
-    fused = torch.cat([feature_map, matching_map.to(feature_map.dtype)], dim=1)
-    return (*feature_maps[:stage], fused, *feature_maps[stage + 1 :])
+
+    residual_scale = 1e-3
+    reads_logits = False
+    """Whether the map comes at the temperature of the auxiliary loss, instead of as a plain cosine."""
+
+    def __init__(self, num_classes: int):
+        super().__init__()
+        self.added_channels = num_classes
+
+    def forward(self, feature_map: torch.Tensor, matching_map: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w), (B, K, h', w') -> (B, C + added_channels, h, w)."""
+        return torch.cat([feature_map, self._resized(feature_map, matching_map)], dim=1)
+
+    def fuse_stage(
+        self, feature_maps: tuple[torch.Tensor | None, ...], matching_map: torch.Tensor, stage: int
+    ) -> tuple[torch.Tensor | None, ...]:
+        """The pyramid with the map in one stage; unchanged where the tower does not make that stage."""
+        if (feature_map := feature_maps[stage]) is None:
+            return feature_maps
+        return (*feature_maps[:stage], self(feature_map, matching_map), *feature_maps[stage + 1 :])
+
+    def _resized(self, feature_map: torch.Tensor, matching_map: torch.Tensor) -> torch.Tensor:
+        size_hw = feature_map.shape[-2:]
+        if matching_map.shape[-2:] != size_hw:
+            matching_map = nn.functional.interpolate(
+                matching_map, size_hw, mode="bilinear", align_corners=False
+            )
+        return matching_map.to(feature_map.dtype)
+
+
+class LogitMatchingFusion(MatchingFusion):
+    """Concatenates the matching logits, that is the map divided by tau. The released rotated detectors."""
+
+    reads_logits = True
+
+
+class AddedMatchingFusion(MatchingFusion):
+    """Adds the matching map to every channel; of several classes the best one. The released spotters."""
+
+    def __init__(self, num_classes: int):
+        super().__init__(num_classes)
+        self.added_channels = 0
+
+    def forward(self, feature_map: torch.Tensor, matching_map: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w), (B, K, h', w') -> (B, C, h, w)."""
+        return feature_map + self._resized(feature_map, self._best(matching_map))
+
+    def _best(self, matching_map: torch.Tensor) -> torch.Tensor:
+        return matching_map.amax(dim=1, keepdim=True)
+
+
+class GatedMatchingFusion(AddedMatchingFusion):
+    """Adds the matching map times a learned weight: the released spotters with `score_map_concat_gamma`."""
+
+    def __init__(self, num_classes: int):
+        super().__init__(num_classes)
+        self.gate = nn.Parameter(torch.tensor(self.residual_scale))
+
+    def forward(self, feature_map: torch.Tensor, matching_map: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w), (B, K, h', w') -> (B, C, h, w)."""
+        return feature_map + self.gate * self._resized(feature_map, self._best(matching_map))
 
 
 def matching_loss(

@@ -16,9 +16,12 @@ from .detection_head import DetectionHead
 from .fcenet import FCENetHead
 from .image_towers import AttentionPool2d, ConvolutionalTower, ImageTower
 from .matching import (
+    AddedMatchingFusion,
     BimodalSimilarityMatching,
+    GatedMatchingFusion,
+    LogitMatchingFusion,
+    MatchingFusion,
     ProjectedSimilarityMatching,
-    concatenate_matching_map,
     instance_language_matching,
 )
 from .outputs_tcm import TCMModelOutput, TCMTextDetectionOutput
@@ -32,6 +35,7 @@ from .prompts import (
     TextTower,
     VisualPrompter,
 )
+from .resnet_tower import FrozenNorm, ResNetFPNTower, ResNetTower
 from .segnet import SegNetHead
 from .vit_tower import CLIPViTTower, InterpolatedEmbeddings
 
@@ -39,6 +43,14 @@ IMAGE_TOWERS: dict[str, type[ImageTower]] = {
     "clip_resnet": ConvolutionalTower,
     "timm": ConvolutionalTower,
     "clip_vit": CLIPViTTower,
+    "resnet": ResNetTower,
+    "resnet_fpn": ResNetFPNTower,
+}
+MATCHING_FUSIONS: dict[str, type[MatchingFusion]] = {
+    "concatenate": MatchingFusion,
+    "concatenate_logits": LogitMatchingFusion,
+    "add": AddedMatchingFusion,
+    "add_gated": GatedMatchingFusion,
 }
 HEADS: dict[str, type[DetectionHead]] = {
     "dbnet": DBNetHead,
@@ -104,6 +116,11 @@ class TCMPreTrainedModel(PreTrainedModel):
             init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(module, nn.Linear):
             init.normal_(module.weight, std=module.in_features**-0.5)
+        elif isinstance(module, FrozenNorm):
+            for value in (module.weight, module.running_var):
+                init.ones_(value)
+            for value in (module.bias, module.running_mean):
+                init.zeros_(value)
         elif isinstance(module, AttentionPool2d):
             init.normal_(module.position_embedding, std=module.position_embedding.shape[1] ** -0.5)
         elif isinstance(module, InterpolatedEmbeddings):
@@ -117,7 +134,7 @@ class TCMPreTrainedModel(PreTrainedModel):
                 module.reset_token_ids()
         elif isinstance(module, FastTCMPrompt):
             init.normal_(module.meta_query)
-        elif isinstance(module, (VisualPrompter, TextRefiner)):
+        elif isinstance(module, (GatedMatchingFusion, VisualPrompter, TextRefiner)):
             init.constant_(module.gate, module.residual_scale)
         elif isinstance(module, ProjectedSimilarityMatching):
             init.eye_(module.projection.weight)
@@ -156,11 +173,13 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
         self.similarity_matching: nn.Module | None = None
         self.visual_prompter: VisualPrompter | None = None
         self.text_refiner: TextRefiner | None = None
+        self.matching_fusion: MatchingFusion | None = None
         self.register_buffer("text_embedding", None)
         self.register_parameter("logit_scale", None)
         if config.method != "baseline":
             self._build_text_side(config)
-            self.num_features[config.matching_stage] += config.num_classes
+            self.matching_fusion = MATCHING_FUSIONS[config.matching_fusion](config.num_classes)
+            self.num_features[config.matching_stage] += self.matching_fusion.added_channels
         self.post_init()
         self.freeze_text_tower()
 
@@ -196,6 +215,15 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
     def strides(self) -> list[int]:
         """Pixels a cell of the feature maps, beside transformers' `channels`."""
         return [self.out_feature_strides[name] for name in self.out_features]
+
+    def check_head_stages(self) -> None:
+        """Raises ValueError if `out_features` lacks a feature map that the config's head reads."""
+        needed = [self.stage_names[stage] for stage in self.config.head_config.stages]
+        if not set(needed) <= set(self.out_features):
+            raise ValueError(
+                f"head_type={self.config.head_config.head_type!r} reads {needed}: `out_features` is "
+                f"{self.out_features}; leave it out or add them."
+            )
 
     def get_input_embeddings(self) -> nn.Module:
         """The image tower's first layer."""
@@ -278,7 +306,7 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
             )
         feature_maps, global_embedding, dense_embedding = self.image_tower(pixel_values)
         text_embedding = matching_map = image_embedding = visual_prompt = None
-        if self.config.method != "baseline":
+        if self.matching_fusion is not None:  # all but the baseline
             text_embedding = self.encode_text(global_embedding).expand(pixel_values.shape[0], -1, -1)
             if self.similarity_matching is not None:
                 text_embedding = self.similarity_matching(text_embedding, global_embedding)
@@ -295,7 +323,11 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
             matching_map = instance_language_matching(dense_embedding, text_embedding)
             if self.logit_scale is not None:
                 matching_map = matching_map * self.logit_scale.exp()
-            feature_maps = concatenate_matching_map(feature_maps, matching_map, self.config.matching_stage)
+            is_scaled = self.matching_fusion.reads_logits
+            fused_map = self.matching_logits(matching_map) if is_scaled else matching_map
+            feature_maps = self.matching_fusion.fuse_stage(
+                feature_maps, fused_map, self.config.matching_stage
+            )
         if missing := [
             name for name in self.out_features if feature_maps[self.stage_names.index(name)] is None
         ]:
@@ -334,12 +366,7 @@ class TCMForTextDetection(TCMPreTrainedModel):
     def __init__(self, config: TCMConfig):
         super().__init__(config)
         self.model = TCMModel(config)
-        needed = [self.model.stage_names[stage] for stage in config.head_config.stages]
-        if not set(needed) <= set(self.model.out_features):
-            raise ValueError(
-                f"head_type={config.head_config.head_type!r} reads {needed}: `out_features` is "
-                f"{self.model.out_features}; leave it out or add them."
-            )
+        self.model.check_head_stages()
         self.head = HEADS[config.head_config.head_type](config, self.model.channels)
         self.post_init()
         self.freeze_text_tower()

@@ -25,7 +25,7 @@ _FCENET = {**_FOUR_PROMPTS, "image_tower_config": {"grid_size": 25}, "head_confi
 _VIT = {**_PREDEFINED, **_FOUR_PROMPTS, "matching_stage": 2}
 
 # The trunk and prompts of the shipped defaults: FastTCM on a narrow dense trunk, for CPUs.
-_TINY = {
+TINY = {
     "method": "fasttcm",
     "image_tower_config": {
         "tower_type": "timm",
@@ -123,7 +123,7 @@ PRESETS: dict[str, dict] = {
     "ablation-pp-lp4-lg-vg": {"method": "tcm", **_FOUR_PROMPTS},
     "ablation-pp-lp32-lg-vg": {"method": "tcm", **_MANY_PROMPTS},
     # The small default that ships with trained weights, and its siblings with the other detectors.
-    "fasttcm-dbnet-tiny": {**_TINY, "head_config": {"head_type": "dbnet", "neck_channels": 96}},
-    "fasttcm-pan-tiny": {**_TINY, "head_config": {"head_type": "pan", "neck_channels": 96}},
-    "fasttcm-fcenet-tiny": {**_TINY, "head_config": {"head_type": "fcenet", "neck_channels": 64}},
+    "fasttcm-dbnet-tiny": {**TINY, "head_config": {"head_type": "dbnet", "neck_channels": 96}},
+    "fasttcm-pan-tiny": {**TINY, "head_config": {"head_type": "pan", "neck_channels": 96}},
+    "fasttcm-fcenet-tiny": {**TINY, "head_config": {"head_type": "fcenet", "neck_channels": 64}},
 }
