@@ -13,15 +13,19 @@ from importlib import import_module
 
 import pytest
 
+from tcm_hf.processing.image_processing_rotated import TCMRotatedImageProcessor
+from tcm_hf.processing.image_processing_spotting import TCMSpottingImageProcessor
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tiny import tiny_model
 from tiny_recognizer import tiny_processor, tiny_recognizer
+from tiny_rotated import tiny_rotated_model
+from tiny_spotter import tiny_spotter
 
 ORDERS = [
     "import tcm_hf; from transformers import AutoModel",
     "import tcm_hf; from transformers import Trainer, CLIPModel, AutoImageProcessor",
     "import tcm_hf; tcm_hf.register(); tcm_hf.register()",
-    "import tcm_hf; tcm_hf.AutoModelForTextDetection",
+    "import tcm_hf; tcm_hf.AutoModelForTextDetection; tcm_hf.AutoModelForTextSpotting",
     "import tcm_hf.modeling.modeling_tcm",
     "from tcm_hf.pipelines.text_detection import TextDetectionPipeline",
     "from transformers import AutoConfig; import tcm_hf",
@@ -46,12 +50,12 @@ RUNNER = """
         assert type(thing).__module__.startswith("tcm_hf."), type(thing)
         return type(thing).__name__
 
-    folder, words = sys.argv[1:3]
+    folder, words, spotter, rotated = sys.argv[1:5]
     config = transformers.AutoConfig.from_pretrained(folder)
     load = transformers.AutoImageProcessor.from_pretrained
     processors = {backend: load(folder, backend=backend) for backend in ("torchvision", "pil")}
     reading = transformers.AutoProcessor.from_pretrained(words)
-    tasks = ("text-detection", "text-recognition", "text-spotting")
+    tasks = ("text-detection", "text-recognition", "text-spotting", "rotated-object-detection")
 
     def pipeline_of(task):
         targeted = PIPELINE_REGISTRY.check_task(task)[1]
@@ -69,6 +73,18 @@ RUNNER = """
         "pil": name(processors["pil"]),
         "pipelines": [pipeline_of(task) for task in tasks],
         "for_model": name(transformers.AutoConfig.for_model("tcm", method="baseline")),
+        "spotter/AutoConfig": name(transformers.AutoConfig.from_pretrained(spotter)),
+        "spotter/AutoModel": name(transformers.AutoModel.from_pretrained(spotter)),
+        "spotter/AutoModelForTextSpotting": name(tcm_hf.AutoModelForTextSpotting.from_pretrained(spotter)),
+        "spotter/torchvision": name(load(spotter, backend="torchvision")),
+        "spotter/pil": name(load(spotter, backend="pil")),
+        "rotated/AutoConfig": name(transformers.AutoConfig.from_pretrained(rotated)),
+        "rotated/AutoModel": name(transformers.AutoModel.from_pretrained(rotated)),
+        "rotated/AutoModelForObjectDetection": name(
+            transformers.AutoModelForObjectDetection.from_pretrained(rotated)
+        ),
+        "rotated/torchvision": name(load(rotated, backend="torchvision")),
+        "rotated/pil": name(load(rotated, backend="pil")),
         "words/AutoConfig": name(transformers.AutoConfig.from_pretrained(words)),
         "words/AutoModel": name(transformers.AutoModel.from_pretrained(words)),
         "words/AutoModelForTextRecognition": name(
@@ -83,13 +99,13 @@ RUNNER = """
     '''
 
     def run(order):
-        names = {"sys": sys, "tcm_hf_options": json.loads(sys.argv[4])}
+        names = {"sys": sys, "tcm_hf_options": json.loads(sys.argv[6])}
         exec(order, names)
         exec(CHECK, names)
         return names["found"]
 
     results = {}
-    for order in json.loads(sys.argv[3]):
+    for order in json.loads(sys.argv[5]):
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
@@ -113,6 +129,7 @@ PIPELINES = {
     "text-detection": "TextDetectionPipeline",
     "text-recognition": "TextRecognitionPipeline",
     "text-spotting": "TextSpottingPipeline",
+    "rotated-object-detection": "RotatedObjectDetectionPipeline",
 }
 EXPECTED = {
     "AutoConfig": "TCMConfig",
@@ -127,8 +144,19 @@ EXPECTED = {
         "tcm_hf.pipelines.text_detection.TextDetectionPipeline",
         "tcm_hf.pipelines.text_recognition.TextRecognitionPipeline",
         "tcm_hf.pipelines.text_spotting.TextSpottingPipeline",
+        "tcm_hf.pipelines.rotated_object_detection.RotatedObjectDetectionPipeline",
     ],
     "for_model": "TCMConfig",
+    "spotter/AutoConfig": "TCMSpottingConfig",
+    "spotter/AutoModel": "FastTCMForTextSpotting",
+    "spotter/AutoModelForTextSpotting": "FastTCMForTextSpotting",
+    "spotter/torchvision": "TCMSpottingImageProcessor",
+    "spotter/pil": "TCMSpottingImageProcessorPil",
+    "rotated/AutoConfig": "TCMRotatedDetectionConfig",
+    "rotated/AutoModel": "TCMForRotatedObjectDetection",
+    "rotated/AutoModelForObjectDetection": "TCMForRotatedObjectDetection",
+    "rotated/torchvision": "TCMRotatedImageProcessor",
+    "rotated/pil": "TCMRotatedImageProcessorPil",
     "words/AutoConfig": "CLIP4STRConfig",
     "words/AutoModel": "CLIP4STRForTextRecognition",
     "words/AutoModelForTextRecognition": "CLIP4STRForTextRecognition",
@@ -150,6 +178,12 @@ def results(tmp_path_factory):
     words = tmp_path_factory.mktemp("words")
     tiny_recognizer().save_pretrained(words)
     tiny_processor().save_pretrained(words)
+    spotter = tmp_path_factory.mktemp("spotter")
+    tiny_spotter().save_pretrained(spotter)
+    TCMSpottingImageProcessor().save_pretrained(spotter)
+    rotated = tmp_path_factory.mktemp("rotated")
+    tiny_rotated_model().save_pretrained(rotated)
+    TCMRotatedImageProcessor().save_pretrained(rotated)
     options = model.config.to_diff_dict()
     options.pop("architectures")
     result = subprocess.run(
@@ -159,6 +193,8 @@ def results(tmp_path_factory):
             textwrap.dedent(RUNNER),
             folder,
             words,
+            spotter,
+            rotated,
             json.dumps(ORDERS),
             json.dumps(options),
         ],
@@ -196,13 +232,20 @@ def test_the_pipeline_keeps_no_entry_that_saving_would_write_into_the_config():
         assert not hasattr(getattr(tcm_hf, name), "_registered_impl")
 
 
-def test_every_task_has_a_checkpoint_of_the_package():
+def test_every_task_of_text_has_a_checkpoint_of_the_package():
     import tcm_hf
 
     assert tcm_hf.default_checkpoint() == tcm_hf.default_checkpoint("text-spotting")
     assert tcm_hf.default_checkpoint("text-recognition").name == "clip4str-tiny"
     with pytest.raises(ValueError, match="text-spotting"):
-        tcm_hf.default_checkpoint("text-generation")
+        tcm_hf.default_checkpoint("rotated-object-detection")
+
+
+def test_a_task_without_a_checkpoint_of_the_package_asks_for_a_model():
+    import tcm_hf  # noqa: F401
+
+    with pytest.raises(ValueError, match=r"give `pipeline\('rotated-object-detection', model=...\)`"):
+        import_module("transformers.pipelines").pipeline("rotated-object-detection")
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -1,8 +1,8 @@
 """tcm_hf: scene text detection, recognition and spotting with CLIP, the Hugging Face way.
 
-`import tcm_hf` registers the models (TCM, FastTCM, CLIP4STR) with transformers' Auto classes, and
-`pipeline("text-detection")`, `pipeline("text-recognition")` and `pipeline("text-spotting")`. The public names
-are imported when they are first used, so the import itself loads neither torch nor transformers.
+`import tcm_hf` registers the models (TCM, FastTCM, CLIP4STR) with transformers' Auto classes, and the tasks
+"text-detection", "text-recognition", "text-spotting" and "rotated-object-detection" with its pipelines. The
+public names are imported when they are first used, so the import itself loads neither torch nor transformers.
 """
 
 from importlib import import_module
@@ -13,17 +13,30 @@ from tcm_hf.registration import register_lazily
 
 _PUBLIC = {
     "AutoModelForTextDetection": "tcm_hf.registration",
+    "AutoModelForTextSpotting": "tcm_hf.registration",
     "CLIP4STRConfig": "tcm_hf.modeling.configuration_clip4str",
     "CLIP4STRForTextRecognition": "tcm_hf.modeling.modeling_clip4str",
     "CLIP4STRImageProcessor": "tcm_hf.processing.image_processing_clip4str",
     "CLIP4STRImageProcessorPil": "tcm_hf.processing.image_processing_clip4str",
     "CLIP4STRProcessor": "tcm_hf.processing.processing_clip4str",
     "CharacterTokenizer": "tcm_hf.processing.tokenization_clip4str",
+    "FastTCMForTextSpotting": "tcm_hf.modeling.modeling_tcm_spotting",
+    "RotatedDetectionMetric": "tcm_hf.evaluation.rotated",
+    "RotatedDetectionTrainer": "tcm_hf.training.rotated_trainer",
+    "RotatedDetectionTrainingArguments": "tcm_hf.training.arguments",
+    "RotatedObjectDetectionPipeline": "tcm_hf.pipelines.rotated_object_detection",
     "TCMConfig": "tcm_hf.modeling.configuration_tcm",
+    "TCMForRotatedObjectDetection": "tcm_hf.modeling.modeling_rotated",
     "TCMForTextDetection": "tcm_hf.modeling.modeling_tcm",
     "TCMImageProcessor": "tcm_hf.processing.image_processing_tcm",
     "TCMImageProcessorPil": "tcm_hf.processing.image_processing_tcm",
     "TCMModel": "tcm_hf.modeling.modeling_tcm",
+    "TCMRotatedDetectionConfig": "tcm_hf.modeling.configuration_rotated",
+    "TCMRotatedImageProcessor": "tcm_hf.processing.image_processing_rotated",
+    "TCMRotatedImageProcessorPil": "tcm_hf.processing.image_processing_rotated",
+    "TCMSpottingConfig": "tcm_hf.modeling.configuration_tcm_spotting",
+    "TCMSpottingImageProcessor": "tcm_hf.processing.image_processing_spotting",
+    "TCMSpottingImageProcessorPil": "tcm_hf.processing.image_processing_spotting",
     "TextDetectionMetric": "tcm_hf.evaluation.detection",
     "TextDetectionPipeline": "tcm_hf.pipelines.text_detection",
     "TextDetectionTrainer": "tcm_hf.training.trainer",
@@ -35,6 +48,8 @@ _PUBLIC = {
     "TextRecognitionTrainingArguments": "tcm_hf.training.recognition_arguments",
     "TextSpottingMetric": "tcm_hf.evaluation.spotting",
     "TextSpottingPipeline": "tcm_hf.pipelines.text_spotting",
+    "TextSpottingTrainer": "tcm_hf.training.spotting_trainer",
+    "class_prompts": "tcm_hf.conversion.class_prompts",
     "default_checkpoint": "tcm_hf.registration",
     "from_clip": "tcm_hf.conversion.from_clip",
     "register": "tcm_hf.registration",
@@ -44,27 +59,49 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
+    from tcm_hf.conversion.class_prompts import class_prompts
     from tcm_hf.conversion.from_clip import from_clip
     from tcm_hf.evaluation.detection import TextDetectionMetric
     from tcm_hf.evaluation.recognition import TextRecognitionMetric
+    from tcm_hf.evaluation.rotated import RotatedDetectionMetric
     from tcm_hf.evaluation.spotting import TextSpottingMetric
     from tcm_hf.hub import save_with_code
     from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
+    from tcm_hf.modeling.configuration_rotated import TCMRotatedDetectionConfig
     from tcm_hf.modeling.configuration_tcm import TCMConfig
+    from tcm_hf.modeling.configuration_tcm_spotting import TCMSpottingConfig
     from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
+    from tcm_hf.modeling.modeling_rotated import TCMForRotatedObjectDetection
     from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel
+    from tcm_hf.modeling.modeling_tcm_spotting import FastTCMForTextSpotting
+    from tcm_hf.pipelines.rotated_object_detection import RotatedObjectDetectionPipeline
     from tcm_hf.pipelines.text_detection import TextDetectionPipeline
     from tcm_hf.pipelines.text_explanation import TextExplanationPipeline
     from tcm_hf.pipelines.text_recognition import TextRecognitionPipeline
     from tcm_hf.pipelines.text_spotting import TextSpottingPipeline
     from tcm_hf.processing.image_processing_clip4str import CLIP4STRImageProcessor, CLIP4STRImageProcessorPil
+    from tcm_hf.processing.image_processing_rotated import (
+        TCMRotatedImageProcessor,
+        TCMRotatedImageProcessorPil,
+    )
+    from tcm_hf.processing.image_processing_spotting import (
+        TCMSpottingImageProcessor,
+        TCMSpottingImageProcessorPil,
+    )
     from tcm_hf.processing.image_processing_tcm import TCMImageProcessor, TCMImageProcessorPil
     from tcm_hf.processing.processing_clip4str import CLIP4STRProcessor
     from tcm_hf.processing.tokenization_clip4str import CharacterTokenizer
-    from tcm_hf.registration import AutoModelForTextDetection, default_checkpoint, register
-    from tcm_hf.training.arguments import TextDetectionTrainingArguments
+    from tcm_hf.registration import (
+        AutoModelForTextDetection,
+        AutoModelForTextSpotting,
+        default_checkpoint,
+        register,
+    )
+    from tcm_hf.training.arguments import RotatedDetectionTrainingArguments, TextDetectionTrainingArguments
     from tcm_hf.training.recognition_arguments import TextRecognitionTrainingArguments
     from tcm_hf.training.recognition_trainer import TextRecognitionTrainer
+    from tcm_hf.training.rotated_trainer import RotatedDetectionTrainer
+    from tcm_hf.training.spotting_trainer import TextSpottingTrainer
     from tcm_hf.training.trainer import TextDetectionTrainer
 
 

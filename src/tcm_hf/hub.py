@@ -17,12 +17,21 @@ from transformers.utils import CONFIG_NAME, IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
 from tcm_hf._version import __version__
 from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
-from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMPreTrainedModel
+from tcm_hf.modeling.modeling_rotated import TCMForRotatedObjectDetection
+from tcm_hf.modeling.modeling_tcm import TCMForTextDetection, TCMModel, TCMPreTrainedModel
+from tcm_hf.modeling.modeling_tcm_spotting import FastTCMForTextSpotting
 from tcm_hf.pipelines.recognizer_folder import RECOGNIZER_FOLDER
+from tcm_hf.pipelines.rotated_object_detection import RotatedObjectDetectionPipeline
 from tcm_hf.pipelines.text_detection import TextDetectionPipeline
 from tcm_hf.pipelines.text_recognition import TextRecognitionPipeline
 from tcm_hf.pipelines.text_spotting import TextSpottingPipeline
+from tcm_hf.processing.any_pictures import AnyPictureProcessing
 from tcm_hf.processing.image_processing_clip4str import CLIP4STRImageProcessor, CLIP4STRImageProcessorPil
+from tcm_hf.processing.image_processing_rotated import TCMRotatedImageProcessor, TCMRotatedImageProcessorPil
+from tcm_hf.processing.image_processing_spotting import (
+    TCMSpottingImageProcessor,
+    TCMSpottingImageProcessorPil,
+)
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor, TCMImageProcessorPil
 from tcm_hf.processing.processing_clip4str import CLIP4STRProcessor
 from tcm_hf.processing.tokenization_clip4str import CharacterTokenizer
@@ -45,7 +54,7 @@ tags:
 import tcm_hf
 from transformers import pipeline
 
-{kind.name} = pipeline("{task}", model="{title}")
+{kind.name} = pipeline("{kind.task}", model="{title}")
 print({kind.name}("{kind.picture}"))
 ```
 
@@ -55,7 +64,7 @@ The code lies beside the weights, so it also runs without tcm_hf:
 # pip install transformers torch torchvision timm opencv-python-headless pyclipper shapely
 from transformers import pipeline
 
-{kind.name} = pipeline("{task}", model="{title}", trust_remote_code=True)
+{kind.name} = pipeline("{kind.task}", model="{title}", trust_remote_code=True)
 ```
 """
 
@@ -63,6 +72,7 @@ from transformers import pipeline
 class _Kind(NamedTuple):
     """What the card of a task says; `hub_task` is the nearest one that the Hub knows."""
 
+    task: str
     pipeline_class: type
     hub_task: str
     what: str
@@ -71,8 +81,9 @@ class _Kind(NamedTuple):
     tags: tuple[str, ...]
 
 
-KINDS = {
-    "text-detection": _Kind(
+_OF_TASKS = (
+    _Kind(
+        "text-detection",
         TextDetectionPipeline,
         "object-detection",
         "A scene text detector",
@@ -80,7 +91,8 @@ KINDS = {
         "street.jpg",
         ("text-detection", "scene-text-detection", "ocr", "tcm"),
     ),
-    "text-recognition": _Kind(
+    _Kind(
+        "text-recognition",
         TextRecognitionPipeline,
         "image-to-text",
         "A recognizer of words in photos",
@@ -88,13 +100,53 @@ KINDS = {
         "word.png",
         ("text-recognition", "scene-text-recognition", "ocr", "clip4str"),
     ),
-    "text-spotting": _Kind(
+    _Kind(
+        "text-spotting",
         TextSpottingPipeline,
         "object-detection",
         "A scene text detector and a recognizer",
         "reader",
         "street.jpg",
         ("text-spotting", "text-detection", "scene-text-recognition", "ocr", "tcm", "clip4str"),
+    ),
+    _Kind(
+        "rotated-object-detection",
+        RotatedObjectDetectionPipeline,
+        "object-detection",
+        "A detector of objects that lie any way round",
+        "detector",
+        "scene.png",
+        ("rotated-object-detection", "oriented-object-detection", "remote-sensing", "tcm"),
+    ),
+)
+KINDS = {kind.task: kind for kind in _OF_TASKS}
+ONE_MODEL = KINDS["text-spotting"]._replace(
+    what="A scene text spotter, which finds words and reads them,",
+    tags=("text-spotting", "text-detection", "scene-text-recognition", "ocr", "tcm"),
+)
+"""Of a model that does without a recognizer."""
+
+
+class _Detector(NamedTuple):
+    """What a model of whole photos is, its image processors, and the Auto class of its task, if any."""
+
+    kind: _Kind
+    torchvision: type[AnyPictureProcessing]
+    pil: type[AnyPictureProcessing]
+    auto_class: str = ""
+
+
+DETECTORS: dict[type[TCMPreTrainedModel], _Detector] = {
+    TCMForTextDetection: _Detector(
+        KINDS["text-detection"], TCMImageProcessor, TCMImageProcessorPil, "AutoModelForObjectDetection"
+    ),
+    TCMModel: _Detector(KINDS["text-detection"], TCMImageProcessor, TCMImageProcessorPil),
+    FastTCMForTextSpotting: _Detector(ONE_MODEL, TCMSpottingImageProcessor, TCMSpottingImageProcessorPil),
+    TCMForRotatedObjectDetection: _Detector(
+        KINDS["rotated-object-detection"],
+        TCMRotatedImageProcessor,
+        TCMRotatedImageProcessorPil,
+        "AutoModelForObjectDetection",
     ),
 }
 
@@ -119,8 +171,8 @@ def save_with_code(
         model_or_pipeline: a model of tcm_hf, or one of its pipelines. The recognizer of a
             `TextSpottingPipeline` goes into the folder "recognizer" inside, with its own code.
         save_directory: folder to write; made if it does not exist. A README.md in it is kept.
-        processor: saved with the model: a `TCMImageProcessor` or a `CLIP4STRProcessor`; `None` takes the
-            pipeline's. Without one the folder has no pipeline.
+        processor: saved with the model: the image processor of a detector or a `CLIP4STRProcessor`; `None`
+            takes the pipeline's. Without one the folder has no pipeline.
         repo_id: repository on the Hub, made if it does not exist; `None` pushes nothing.
         private: whether a new repository is private; `None` leaves it to the account's setting.
         token: access token for the Hub; `None` takes the stored one.
@@ -136,11 +188,10 @@ def save_with_code(
         warnings.warn("`image_processor` is called `processor` now.", FutureWarning, stacklevel=2)
         processor = image_processor if processor is None else processor
     folder = Path(save_directory)
-    task = _save(model_or_pipeline, folder, processor)
+    kind = _save(model_or_pipeline, folder, processor)
     if not (folder / "README.md").exists():
-        kind, title = KINDS[task], repo_id or folder.name
         tags = "\n".join(f"- {tag}" for tag in kind.tags)
-        card = CARD.format(kind=kind, tags=tags, task=task, title=title, version=__version__)
+        card = CARD.format(kind=kind, tags=tags, title=repo_id or folder.name, version=__version__)
         (folder / "README.md").write_text(card, encoding="utf-8")
     if repo_id is not None:
         api = HfApi(token=token)
@@ -151,55 +202,56 @@ def save_with_code(
     return folder
 
 
-def _save(model_or_pipeline: Any, folder: Path, processor: Any) -> str:
-    """Write everything but the card; returns the task that the card is about."""
+def _save(model_or_pipeline: Any, folder: Path, processor: Any) -> _Kind:
+    """Write everything but the card; returns what the card is about."""
     model = model_or_pipeline
     if isinstance(model_or_pipeline, Pipeline):
         model = model_or_pipeline.model
         if processor is None:
             processor = model_or_pipeline.processor or model_or_pipeline.image_processor
     if isinstance(model, CLIP4STRForTextRecognition):
-        task = "text-recognition"
+        kind = KINDS["text-recognition"]
         classes = _save_recognizer(model, processor, folder)
-    elif isinstance(model, TCMPreTrainedModel):
-        task = "text-detection"
-        classes = _save_detector(model, processor, folder)
+    elif detectors := [one for cls, one in DETECTORS.items() if isinstance(model, cls)]:
+        kind = detectors[0].kind
+        classes = _save_detector(model, detectors[0], processor, folder)
     else:
         raise ValueError(
             "Expected a model of tcm_hf or its pipeline: got "
             f"{type(model).__module__}.{type(model).__name__}. Load it after `import tcm_hf`, so that it has "
             "the installed class."
         )
-    has_head = isinstance(model, TCMForTextDetection | CLIP4STRForTextRecognition)
-    tasks = [task] if has_head and processor is not None else []
-    if isinstance(model_or_pipeline, TextSpottingPipeline):
-        task = "text-spotting"
-        tasks.append(task)
+    has_head = not isinstance(model, TCMModel)
+    kinds = [kind] if has_head and processor is not None else []
+    if isinstance(model_or_pipeline, TextSpottingPipeline) and model_or_pipeline.recognizer is not None:
+        kind = KINDS["text-spotting"]
+        kinds.append(kind)
         _save(model_or_pipeline.recognizer, folder / RECOGNIZER_FOLDER, None)
-    if tasks:
-        _add_to_json(folder / CONFIG_NAME, {"custom_pipelines": {task: _pipeline(task) for task in tasks}})
-    for file in _code_files([*classes, *(KINDS[task].pipeline_class for task in tasks)]):
+    if kinds:
+        pipelines = {one.task: _pipeline(one) for one in kinds}
+        _add_to_json(folder / CONFIG_NAME, {"custom_pipelines": pipelines})
+    for file in _code_files([*classes, *(one.pipeline_class for one in kinds)]):
         shutil.copyfile(file, folder / file.name)
-    return task
+    return kind
 
 
-def _save_detector(model: TCMPreTrainedModel, processor: Any, folder: Path) -> list[type]:
+def _save_detector(
+    model: TCMPreTrainedModel, detector: _Detector, processor: Any, folder: Path
+) -> list[type]:
     """Write a detector and its processor; returns the classes that they need."""
-    if processor is not None and not isinstance(processor, TCMImageProcessor | TCMImageProcessorPil):
+    if processor is not None and not isinstance(processor, detector.torchvision | detector.pil):
         raise ValueError(
-            f"`processor` of a detector must be a TCMImageProcessor: got {type(processor).__name__}."
+            f"`processor` of a {type(model).__name__} must be a {detector.torchvision.__name__}: got "
+            f"{type(processor).__name__}."
         )
     model.save_pretrained(folder)
-    auto_map = _auto_map(
-        model, "AutoModelForObjectDetection" if isinstance(model, TCMForTextDetection) else ""
-    )
-    _add_to_json(folder / CONFIG_NAME, {"auto_map": auto_map})
+    _add_to_json(folder / CONFIG_NAME, {"auto_map": _auto_map(model, detector.auto_class)})
     if processor is None:
         return [type(model)]
     processor.save_pretrained(folder)
-    backends = {"torchvision": _reference(TCMImageProcessor), "pil": _reference(TCMImageProcessorPil)}
+    backends = {"torchvision": _reference(detector.torchvision), "pil": _reference(detector.pil)}
     _add_to_json(folder / IMAGE_PROCESSOR_NAME, {"auto_map": {"AutoImageProcessor": backends}})
-    return [type(model), TCMImageProcessor]
+    return [type(model), detector.torchvision]
 
 
 def _save_recognizer(model: CLIP4STRForTextRecognition, processor: Any, folder: Path) -> list[type]:
@@ -233,10 +285,10 @@ def _auto_map(model: PreTrainedModel, auto_class: str) -> dict[str, str]:
     return {"AutoConfig": _reference(type(model.config))} | dict.fromkeys(names, _reference(type(model)))
 
 
-def _pipeline(task: str) -> dict[str, Any]:
+def _pipeline(kind: _Kind) -> dict[str, Any]:
     # "pt" names classes of transformers itself: our own Auto class would not be found there.
     return {
-        "impl": _reference(KINDS[task].pipeline_class),
+        "impl": _reference(kind.pipeline_class),
         "pt": ["AutoModel"],
         "default": {},
         "type": "image",

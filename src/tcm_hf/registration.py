@@ -9,6 +9,7 @@ through the public `register` methods.
 import importlib
 import sys
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,36 @@ from tcm_hf._import_hook import after_import
 _AUTO = "transformers.models.auto."
 # What `transformers.models.auto.<module>` calls its tables, and our entries in each, by model type.
 _NAMES: dict[str, dict[str, dict[str, str | tuple[str, ...] | dict[str, str]]]] = {
-    "configuration_auto": {"CONFIG_MAPPING_NAMES": {"tcm": "TCMConfig", "clip4str": "CLIP4STRConfig"}},
+    "configuration_auto": {
+        "CONFIG_MAPPING_NAMES": {
+            "tcm": "TCMConfig",
+            "tcm_spotting": "TCMSpottingConfig",
+            "tcm_rotated": "TCMRotatedDetectionConfig",
+            "clip4str": "CLIP4STRConfig",
+        }
+    },
     "modeling_auto": {
         "MODEL_MAPPING_NAMES": {
             "tcm": ("TCMModel", "TCMForTextDetection"),
+            "tcm_spotting": "FastTCMForTextSpotting",
+            "tcm_rotated": "TCMForRotatedObjectDetection",
             "clip4str": "CLIP4STRForTextRecognition",
         },
         "MODEL_FOR_BACKBONE_MAPPING_NAMES": {"tcm": "TCMModel"},
-        "MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES": {"tcm": "TCMForTextDetection"},
+        "MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES": {
+            "tcm": "TCMForTextDetection",
+            "tcm_rotated": "TCMForRotatedObjectDetection",
+        },
         "MODEL_FOR_TEXT_RECOGNITION_MAPPING_NAMES": {"clip4str": "CLIP4STRForTextRecognition"},
     },
     "image_processing_auto": {
         "IMAGE_PROCESSOR_MAPPING_NAMES": {
             "tcm": {"torchvision": "TCMImageProcessor", "pil": "TCMImageProcessorPil"},
+            "tcm_spotting": {
+                "torchvision": "TCMSpottingImageProcessor",
+                "pil": "TCMSpottingImageProcessorPil",
+            },
+            "tcm_rotated": {"torchvision": "TCMRotatedImageProcessor", "pil": "TCMRotatedImageProcessorPil"},
             "clip4str": {"torchvision": "CLIP4STRImageProcessor", "pil": "CLIP4STRImageProcessorPil"},
         }
     },
@@ -39,11 +57,21 @@ _NAMES: dict[str, dict[str, dict[str, str | tuple[str, ...] | dict[str, str]]]] 
 }
 _MODEL_TYPES = tuple(_NAMES["configuration_auto"]["CONFIG_MAPPING_NAMES"])
 
-# Our tasks: the pipeline, and the checkpoint of the package that is its default.
-_PIPELINES = {
+# Our Auto classes, for tasks that transformers has none for: config, model and task of each.
+_AUTO_CLASSES = {
+    "AutoModelForTextDetection": ("TCMConfig", "TCMForTextDetection", "text detection"),
+    "AutoModelForTextSpotting": ("TCMSpottingConfig", "FastTCMForTextSpotting", "text spotting"),
+}
+
+# Our tasks: the pipeline, and the checkpoint of the package that is its default, if there is one.
+_PIPELINES: dict[str, tuple[str, str | None]] = {
     "text-detection": ("text_detection.TextDetectionPipeline", "fasttcm-dbnet-tiny"),
     "text-recognition": ("text_recognition.TextRecognitionPipeline", "clip4str-tiny"),
     "text-spotting": ("text_spotting.TextSpottingPipeline", "fasttcm-dbnet-tiny"),
+    "rotated-object-detection": (
+        "rotated_object_detection.RotatedObjectDetectionPipeline",
+        None,
+    ),
 }
 
 
@@ -56,9 +84,10 @@ def default_checkpoint(task: str = "text-detection") -> Path:
     Raises:
         ValueError: for another task.
     """
-    if task not in _PIPELINES:
-        raise ValueError(f"There is no default for the task {task!r}: choose from {sorted(_PIPELINES)}.")
-    return Path(__file__).parent / "checkpoints" / _PIPELINES[task][1]
+    defaults = {name: folder for name, (_, folder) in _PIPELINES.items() if folder}
+    if task not in defaults:
+        raise ValueError(f"There is no default for the task {task!r}: choose from {sorted(defaults)}.")
+    return Path(__file__).parent / "checkpoints" / defaults[task]
 
 
 def register_lazily() -> None:
@@ -83,6 +112,8 @@ def _add_names(module: str) -> None:
 def register() -> None:
     """Registers every class now, through the public methods; may be called again."""
     _register_tcm()
+    _register_tcm_spotting()
+    _register_tcm_rotated()
     _register_clip4str()
     after_import("transformers.pipelines", register_pipelines)
 
@@ -107,6 +138,42 @@ def _register_tcm() -> None:
     AutoModelForObjectDetection.register(TCMConfig, TCMForTextDetection, exist_ok=True)
     classes: dict[str, type] = {"torchvision": TCMImageProcessor, "pil": TCMImageProcessorPil}
     AutoImageProcessor.register(TCMConfig, image_processor_classes=classes, exist_ok=True)
+
+
+def _register_tcm_spotting() -> None:
+    from transformers import AutoConfig, AutoImageProcessor, AutoModel
+
+    from tcm_hf.modeling.configuration_tcm_spotting import TCMSpottingConfig
+    from tcm_hf.modeling.modeling_tcm_spotting import FastTCMForTextSpotting
+    from tcm_hf.processing.image_processing_spotting import (
+        TCMSpottingImageProcessor,
+        TCMSpottingImageProcessorPil,
+    )
+
+    AutoConfig.register("tcm_spotting", TCMSpottingConfig, exist_ok=True)
+    AutoModel.register(TCMSpottingConfig, FastTCMForTextSpotting, exist_ok=True)
+    classes: dict[str, type] = {
+        "torchvision": TCMSpottingImageProcessor,
+        "pil": TCMSpottingImageProcessorPil,
+    }
+    AutoImageProcessor.register(TCMSpottingConfig, image_processor_classes=classes, exist_ok=True)
+
+
+def _register_tcm_rotated() -> None:
+    from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForObjectDetection
+
+    from tcm_hf.modeling.configuration_rotated import TCMRotatedDetectionConfig
+    from tcm_hf.modeling.modeling_rotated import TCMForRotatedObjectDetection
+    from tcm_hf.processing.image_processing_rotated import (
+        TCMRotatedImageProcessor,
+        TCMRotatedImageProcessorPil,
+    )
+
+    AutoConfig.register("tcm_rotated", TCMRotatedDetectionConfig, exist_ok=True)
+    for auto_class in (AutoModel, AutoModelForObjectDetection):
+        auto_class.register(TCMRotatedDetectionConfig, TCMForRotatedObjectDetection, exist_ok=True)
+    classes: dict[str, type] = {"torchvision": TCMRotatedImageProcessor, "pil": TCMRotatedImageProcessorPil}
+    AutoImageProcessor.register(TCMRotatedDetectionConfig, image_processor_classes=classes, exist_ok=True)
 
 
 def _register_clip4str() -> None:
@@ -138,31 +205,54 @@ def _register_clip4str() -> None:
 
 
 def register_pipelines() -> None:
-    """`pipeline(task)` for our three tasks, with the shipped checkpoints as defaults."""
-    from transformers import AutoModelForTextRecognition
+    """`pipeline(task)` for our tasks, with the shipped checkpoints as defaults."""
+    from transformers import AutoModelForObjectDetection, AutoModelForTextRecognition
     from transformers.pipelines import PIPELINE_REGISTRY
 
-    for task, (class_path, _) in _PIPELINES.items():
+    auto_classes: dict[str, Any] = {
+        "text-recognition": (AutoModelForTextRecognition,),
+        # A spotter detects, too; spotting takes it, or a detector with a recogniser behind it.
+        "text-detection": tuple(map(_own_auto_class, _AUTO_CLASSES)),
+        "text-spotting": tuple(map(_own_auto_class, _AUTO_CLASSES)),
+        "rotated-object-detection": (AutoModelForObjectDetection,),
+    }
+    for task, (class_path, checkpoint) in _PIPELINES.items():
         if task in PIPELINE_REGISTRY.supported_tasks:
             continue
         module, name = class_path.split(".")
         pipeline_class = getattr(importlib.import_module(f"tcm_hf.pipelines.{module}"), name)
-        recognizes = task == "text-recognition"
         PIPELINE_REGISTRY.register_pipeline(
             task,
             pipeline_class=pipeline_class,
-            pt_model=AutoModelForTextRecognition if recognizes else _auto_model_for_text_detection(),
-            default={"model": (str(default_checkpoint(task)), "main")},
+            pt_model=auto_classes[task],
+            default={"model": (str(default_checkpoint(task)), "main") if checkpoint else _NoDefault(task)},
             type="image",
         )
         # `Pipeline.save_pretrained` would write this entry into config.json, and loading would look for our
-        # Auto class among those of transformers.
+        # Auto classes among those of transformers.
         del pipeline_class._registered_impl
 
 
-def _auto_model_for_text_detection() -> type:
-    """The one Auto class of this package; built on first use because it needs transformers' factory."""
-    if "AutoModelForTextDetection" not in globals():
+class _NoDefault:
+    """Stands where transformers looks for the default of a task that has none, and says so.
+
+    Args:
+        task: Name of the pipeline.
+    """
+
+    def __init__(self, task: str):
+        self.task = task
+
+    def __iter__(self) -> Iterator[str]:
+        raise ValueError(
+            f"No model for {self.task!r} ships with tcm_hf: give `pipeline({self.task!r}, model=...)` a "
+            "checkpoint folder or Hub id."
+        )
+
+
+def _own_auto_class(name: str) -> Any:
+    """One of `_AUTO_CLASSES`; built on first use because it needs transformers' factory."""
+    if name not in globals():
         from transformers.models.auto.auto_factory import (
             _BaseAutoModelClass,
             _LazyAutoMapping,
@@ -170,19 +260,16 @@ def _auto_model_for_text_detection() -> type:
         )
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-        from tcm_hf.modeling.configuration_tcm import TCMConfig
-        from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
-
-        class AutoModelForTextDetection(_BaseAutoModelClass):
-            _model_mapping: Any = _LazyAutoMapping(CONFIG_MAPPING_NAMES, OrderedDict())
-
-        auto_class = auto_class_update(AutoModelForTextDetection, head_doc="text detection")
-        auto_class.register(TCMConfig, TCMForTextDetection)
-        globals()["AutoModelForTextDetection"] = auto_class
-    return globals()["AutoModelForTextDetection"]
+        mapping = _LazyAutoMapping(CONFIG_MAPPING_NAMES, OrderedDict())
+        auto_class = type(name, (_BaseAutoModelClass,), {"__module__": __name__, "_model_mapping": mapping})
+        auto_class = auto_class_update(auto_class, head_doc=_AUTO_CLASSES[name][2])
+        config, model = (getattr(sys.modules["tcm_hf"], of) for of in _AUTO_CLASSES[name][:2])
+        auto_class.register(config, model)
+        globals()[name] = auto_class
+    return globals()[name]
 
 
 def __getattr__(name: str):
-    if name == "AutoModelForTextDetection":
-        return _auto_model_for_text_detection()
+    if name in _AUTO_CLASSES:
+        return _own_auto_class(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -302,7 +302,7 @@ def test_a_small_picture_is_not_cut(detector):
 
 def test_shrinking_a_large_photo_warns_once_a_call(detector, monkeypatch):
     warnings = []
-    monkeypatch.setattr("tcm_hf.pipelines.text_detection.logger.warning", warnings.append)
+    monkeypatch.setattr("tcm_hf.pipelines.tiled_pipeline.logger.warning", warnings.append)
     large = picture(LARGE_HW, bars=())
     detector([large, large])
     assert len(warnings) == 1

@@ -213,7 +213,7 @@ def test_a_word_is_turned_upside_down_only_if_that_is_much_better(spotter, monke
     """Else letters of an odd font would be, and leave their line."""
     scores = iter([0.10, 0.55])
     monkeypatch.setattr(
-        spotter,
+        spotter.reading,
         "recognizer",
         _Scripted(lambda crops: [{"text": "x", "score": next(scores), "characters": []} for _ in crops]),
     )

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tcm_hf.processing.lexicon import Lexicon
+from tcm_hf.processing.lexicon import Lexicon, check_charset, one_lexicon_each
 
 
 def edit_distance(first: str, second: str) -> int:
@@ -74,3 +74,28 @@ def test_a_generic_lexicon_is_looked_into_in_no_time():
     words = ["".join(letters) for letters in itertools.product("abcdefghij", repeat=5)][:90_000]
     lexicon = Lexicon(words)
     assert lexicon.nearest("aaaaax")[1] == 1
+
+
+def test_the_likeliest_of_equally_near_words_is_chosen_and_far_ones_are_not():
+    lexicon = Lexicon(["cat", "car", "zebra"])
+    assert lexicon.choose("cas", {"cat": -2.0, "car": -1.0}.__getitem__) == ("car", 1)
+    assert lexicon.choose("cat", None) == ("cat", 0)  # nobody is asked about the only one
+    assert lexicon.choose("xyz", lambda word: 0.0, 0.4) is None
+    assert lexicon.choose("", lambda word: 0.0) == ("cat", 3)
+
+
+def test_a_lexicon_is_for_all_images_or_one_for_each():
+    one, other = one_lexicon_each([["a"], Lexicon(["b"])], 2)
+    assert (one.words, other.words) == (["a"], ["b"])
+    assert [lexicon.words for lexicon in one_lexicon_each(iter(["a", "b"]), 2)] == [["a", "b"]] * 2
+    assert one_lexicon_each(["a"], 0) == []
+    with pytest.raises(ValueError, match="one for each of 3: got 2"):
+        one_lexicon_each([["a"], ["b"]], 3)
+    with pytest.raises(ValueError, match="at place 1"):
+        one_lexicon_each([["a"], "b"], 2)
+
+
+def test_characters_that_leave_nothing_to_read_are_refused():
+    check_charset("xyza", "abc")
+    with pytest.raises(ValueError, match="None of the characters of `charset`, 'xyz'"):
+        check_charset("xyz", "abc")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tcm_hf.processing.polygons import polygon_area
-from tcm_hf.processing.tile_outlines import merge_tile_outlines
+from tcm_hf.processing.tile_outlines import keep_whole_outlines, merge_tile_outlines
 
 SIZE_HW = (100, 300)
 LEFT, RIGHT = (0, 0, 180, 100), (120, 0, 300, 100)
@@ -88,3 +88,21 @@ def test_how_near_to_a_seam_an_outline_is_cut_depends_on_the_map(seam_px, expect
     """The left one ends 5 px before the seam; where it counts as cut, the whole one is taken."""
     ((score, _, _),) = merged([(box(130, 20, 175, 40), 0.9)], [(box(131, 20, 185, 40), 0.6)], seam_px=seam_px)
     assert score == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "kept", "why"),
+    [
+        ([box(20, 10, 60, 20)], [box(150, 10, 180, 20)], [0, 1], "two words"),
+        ([box(90, 10, 100, 20)], [box(90, 10, 130, 20)], [1], "only the right tile sees all of it"),
+        ([box(40, 10, 100, 20)], [box(80, 10, 130, 20)], [0], "no tile does: the larger piece"),
+        ([box(84, 10, 98, 20)], [box(84.5, 10, 98, 20)], [1], "both do: the better one"),
+        ([box(20, 10, 60, 20)], [], [0], "one tile is empty"),
+        ([], [], [], "nothing at all"),
+    ],
+)
+def test_of_words_that_were_read_one_outline_is_kept_as_it_is(left, right, kept, why):
+    tiles = [(0, 0, 100, 50), (80, 0, 200, 50)]
+    scores = [np.full(len(left), 0.8), np.full(len(right), 0.9)]
+    found = keep_whole_outlines([left, right], scores, tiles, (50, 200), seam_px=1.0)
+    assert found.tolist() == kept, why

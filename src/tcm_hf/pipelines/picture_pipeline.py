@@ -87,10 +87,16 @@ def single(items: Any) -> Any:
 
 
 def check_range(parameters: dict[str, Any], name: str, low: float, high: float | None = None) -> None:
-    """Raise `ValueError` for a parameter below `low` or above `high`."""
+    """Raise `ValueError` for a parameter below `low` or above `high`, `TypeError` for no number."""
     value = parameters.get(name)
-    if value is not None and (value < low or (high is not None and value > high)):
-        wanted = f"at least {low}" if high is None else f"in [{low}, {high}]"
+    if value is None:
+        return
+    wanted = f"at least {low}" if high is None else f"in [{low}, {high}]"
+    try:
+        fits = low <= value and (high is None or value <= high)
+    except TypeError:
+        raise TypeError(f"`{name}` must be a number {wanted}: got {value!r}.") from None
+    if not fits:
         raise ValueError(f"`{name}` must be {wanted}: got {value}.")
 
 

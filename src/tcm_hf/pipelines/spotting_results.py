@@ -6,8 +6,8 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from .reading_order import bounding_quad, group_words
-from .text_detection import Box, whole_pixel_box
 from .text_recognition import RecognizedCharacter, RecognizedText
+from .tiled_pipeline import Box, whole_pixel_box
 
 
 class SpottedWord(TypedDict):

@@ -3,28 +3,16 @@
 # The base class types its flags as None and its four methods by names that every subclass changes.
 # mypy: disable-error-code="override,assignment"
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict, overload
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from transformers.utils import logging
 
-from .picture_pipeline import PicturePipeline, check_choice, check_range, image_of, single
+from .picture_pipeline import check_choice, check_range, image_of, single
 from .reading_order import reading_order
-
-logger = logging.get_logger(__name__)
-
-
-class Box(TypedDict):
-    """Axis-parallel box around a polygon: whole pixels inside the image, `xmax` and `ymax` exclusive."""
-
-    xmin: int
-    ymin: int
-    xmax: int
-    ymax: int
+from .tiled_pipeline import Box, TiledPipeline, batches_of_one_shape, whole_pixel_box
 
 
 class TextDetection(TypedDict):
@@ -36,7 +24,7 @@ class TextDetection(TypedDict):
     polygon: list[list[float]]
 
 
-class TextDetectionPipeline(PicturePipeline):
+class TextDetectionPipeline(TiledPipeline):
     """Finds the texts of an image with any `AutoModelForTextDetection`.
 
     ```python
@@ -51,8 +39,7 @@ class TextDetectionPipeline(PicturePipeline):
     Parameters given when the pipeline is made are the defaults of every call; see `__call__`.
     """
 
-    _load_image_processor = True
-
+    lost_when_shrunk = "small text becomes illegible"
     preprocess_parameters = ("timeout", "tile")
     decoding_parameters = (
         "threshold",
@@ -63,10 +50,6 @@ class TextDetectionPipeline(PicturePipeline):
     )
     postprocess_parameters = (*decoding_parameters, "sort")
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._has_warned_of_shrinking = False
-
     @property
     def decoding_settings(self) -> tuple[str, ...]:
         """Those of `decoding_parameters` that this detector goes by."""
@@ -75,6 +58,7 @@ class TextDetectionPipeline(PicturePipeline):
         return tuple(name for name in self.decoding_parameters if name in known)
 
     def _check_parameters(self, parameters: dict[str, Any]) -> None:
+        super()._check_parameters(parameters)
         for name in self.decoding_parameters:
             if parameters.get(name) is not None and name not in self.decoding_settings:
                 known = ", ".join(f"`{known}`" for known in self.decoding_settings)
@@ -85,10 +69,6 @@ class TextDetectionPipeline(PicturePipeline):
         check_range(parameters, "max_detections", 1)
         check_choice(parameters, "polygon_mode", ("quad", "polygon"))
         check_choice(parameters, "sort", ("score", "reading"))
-        tile = parameters.get("tile")
-        is_side = isinstance(tile, int) and not isinstance(tile, bool) and tile >= 32
-        if tile is not None and tile != "auto" and not is_side:
-            raise ValueError(f'`tile` must be None, "auto" or a side of at least 32 pixels: got {tile!r}.')
 
     @overload
     def __call__(self, inputs: list | tuple, **kwargs: Any) -> list[list[TextDetection]]: ...
@@ -130,7 +110,6 @@ class TextDetectionPipeline(PicturePipeline):
             ValueError: For a value out of range or that this detector does not go by, or an image that cannot
                 be read.
         """
-        self._has_warned_of_shrinking = False
         return super().__call__(inputs, **kwargs)
 
     def preprocess(self, image: Any, timeout: float | None = None, tile: str | int | None = None) -> dict:
@@ -155,37 +134,17 @@ class TextDetectionPipeline(PicturePipeline):
             pixel_values.append(features["pixel_values"][0].to(self.dtype))
         return {"pixel_values": pixel_values, "boxes": boxes, "size_hw": size_hw}
 
-    def _warn_if_shrunk(self, size_hw: tuple[int, int]) -> None:
-        if self._has_warned_of_shrinking or len(self.image_processor.plan_tiles(size_hw, "auto")) == 1:
-            return
-        self._has_warned_of_shrinking = True
-        height, width = size_hw
-        processed_height, processed_width = self.image_processor.get_processed_size_hw(size_hw)
-        factor = 1 / self.image_processor.get_shrink_factor(size_hw)
-        logger.warning(
-            f"An image of {width}x{height} pixels is shrunk {factor:.1f} times, to {processed_width}x"
-            f'{processed_height}: small text becomes illegible. Pass tile="auto" to find it '
-            "(tcm-hf: --tile auto)."
-        )
-
     def _forward(self, model_inputs: dict) -> dict:
         # One image comes as it left `preprocess`; a batch comes as a list of those lists.
         images = [single(item) for item in model_inputs["images"]]
-        # Never padded to a common size: the model attends to the whole image, padding would change the
-        # result.
-        places_by_shape: dict[torch.Size, list[tuple[int, int]]] = {}
-        for i, image in enumerate(images):
-            for j, pixel_values in enumerate(image["pixel_values"]):
-                places_by_shape.setdefault(pixel_values.shape, []).append((i, j))
+        places = [(i, j) for i, image in enumerate(images) for j in range(len(image["pixel_values"]))]
+        tiles = [images[i]["pixel_values"][j] for i, j in places]
         maps: list[list] = [[None] * len(image["pixel_values"]) for image in images]
-        for places in places_by_shape.values():
-            # `batch_size` bounds the memory of tiles as well: never more at once than the images of this
-            # batch.
-            for start in range(0, len(places), len(images)):
-                chunk = places[start : start + len(images)]
-                batch = torch.stack([images[i]["pixel_values"][j] for i, j in chunk])  # (B, 3, h, w)
-                for (i, j), tile_maps in zip(chunk, self._maps(batch), strict=True):
-                    maps[i][j] = tile_maps
+        # `batch_size` bounds the memory of tiles as well: never more at once than the images of this batch.
+        for chunk, batch in batches_of_one_shape(tiles, len(images)):
+            for index, tile_maps in zip(chunk, self._maps(batch), strict=True):
+                i, j = places[index]
+                maps[i][j] = tile_maps
         return {
             "images": [
                 {"tile_maps": tile_maps, "boxes": image["boxes"], "size_hw": image["size_hw"]}
@@ -232,14 +191,3 @@ class TextDetectionPipeline(PicturePipeline):
             }
             for i in order
         ]
-
-
-def whole_pixel_box(box_xyxy: Sequence[float]) -> Box:
-    """The smallest box of whole pixels around (xmin, ymin, xmax, ymax)."""
-    xmin, ymin, xmax, ymax = box_xyxy
-    return {
-        "xmin": math.floor(xmin),
-        "ymin": math.floor(ymin),
-        "xmax": math.ceil(xmax),
-        "ymax": math.ceil(ymax),
-    }

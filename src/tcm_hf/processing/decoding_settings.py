@@ -20,9 +20,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "center_exponent": _NOT_NEGATIVE,
     "embedding_distance": _NOT_NEGATIVE,
     "num_contour_points": (3, math.inf),
+    "points_per_curve": (2, math.inf),
+    "recognition_threshold": _SHARE,
 }
 _MORE_THAN_LEAST = ("embedding_distance",)
-_WHOLE = ("num_contour_points",)
+_WHOLE = ("num_contour_points", "points_per_curve")
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

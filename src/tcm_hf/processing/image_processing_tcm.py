@@ -1,24 +1,21 @@
 """Image processor of TCM text detectors: pictures -> `pixel_values`. The way back: post_processing_tcm.py."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from transformers.image_processing_backends import PilBackend, TorchvisionBackend
-from transformers.image_utils import PILImageResampling, SizeDict
+from transformers.image_utils import PILImageResampling
 from transformers.processing_utils import ImagesKwargs
 
 from .any_pictures import AnyPictureProcessing
-from .image_sizes import processed_size_hw, shrink_factor
+from .photo_sizes import PhotoSizes
 from .post_processing_tcm import TCMPostProcessing
 from .presets_image_processing import PRESETS
-from .tiling import Tile, plan_tiles
 from .word_crops import WordCropping
 
 # What the papers' released configs normalise with (RGB, there on the scale of 0..255): the mean is neither
 # CLIP's nor ImageNet's, the deviation is ImageNet's.
 TCM_MEAN = [122.67891434 / 255, 116.66876762 / 255, 104.00698793 / 255]
 TCM_STD = [58.395 / 255, 57.12 / 255, 57.375 / 255]
-
-_LEGIBLE_SCALE = 0.5  # most letters of a photo survive being shrunk to half their size
 
 
 class TCMImageProcessorKwargs(ImagesKwargs, total=False):
@@ -70,7 +67,7 @@ class TCMImageProcessorKwargs(ImagesKwargs, total=False):
     nms_threshold: float | int
 
 
-class _TCMImageProcessing(TCMPostProcessing, WordCropping, AnyPictureProcessing):
+class _TCMImageProcessing(PhotoSizes, TCMPostProcessing, WordCropping, AnyPictureProcessing):
     """What the two backends share. Defaults: the papers' TD500 sizes and normalisation."""
 
     presets = PRESETS
@@ -81,7 +78,6 @@ class _TCMImageProcessing(TCMPostProcessing, WordCropping, AnyPictureProcessing)
     do_resize = True
     size = {"shortest_edge": 736, "longest_edge": 4068}
     default_to_square = False
-    size_divisor = 32
     # mmcv's default, which the papers' configs use. Parity: both backends here smooth when they shrink, mmcv
     # does not.
     resample = PILImageResampling.BILINEAR
@@ -89,52 +85,6 @@ class _TCMImageProcessing(TCMPostProcessing, WordCropping, AnyPictureProcessing)
     do_normalize = True
     image_mean = TCM_MEAN
     image_std = TCM_STD
-
-    no_cropping_because = (
-        "after either of them the sizes of the images alone no longer lead from the map back to the image. "
-        'For one size of all images use `size={"height": …, "width": …}`.'
-    )
-    for_unequal_sizes = (
-        "Process them one by one, group them by `get_processed_size_hw`, or leave out `return_tensors` for a "
-        "list."
-    )
-
-    def _processed_size_hw(self, size_hw: tuple[int, int], size: SizeDict, **kwargs: Any) -> tuple[int, int]:
-        return processed_size_hw(size_hw, dict(size), kwargs["size_divisor"])
-
-    def get_processed_size_hw(self, size_hw: tuple[int, int], size: dict | None = None) -> tuple[int, int]:
-        """Size that an image gets before the network sees it.
-
-        Args:
-            size_hw: (height, width) of the upright image in pixels.
-            size: bounds to use instead of the processor's own, see `processed_size_hw`.
-
-        Returns:
-            (height, width) in pixels, multiples of `size_divisor`.
-        """
-        return processed_size_hw(size_hw, self.size if size is None else size, self.size_divisor)
-
-    def get_shrink_factor(self, size_hw: tuple[int, int], size: dict | None = None) -> float:
-        """Scale of the letters after resizing: below 1 they become smaller. See `shrink_factor`."""
-        return shrink_factor(size_hw, self.size if size is None else size, self.size_divisor)
-
-    def plan_tiles(self, size_hw: tuple[int, int], tile: int | Literal["auto"] | None = None) -> list[Tile]:
-        """Tiles to process one by one, so that letters stay legible.
-
-        Args:
-            size_hw: (height, width) of the upright image in pixels.
-            tile: the side of a tile in pixels of the image; "auto" for the largest tiles whose letters keep
-                half of their size, and none if the whole image does so already; None for no tiles.
-
-        Returns:
-            `(x0, y0, x1, y1)` each, all of one size, overlapping by a sixth: the whole image where it needs
-            no tiles.
-        """
-        if tile is None or (tile == "auto" and self.get_shrink_factor(size_hw) >= _LEGIBLE_SCALE):
-            return [(0, 0, size_hw[1], size_hw[0])]
-        if tile == "auto":
-            tile = int(min(self.get_processed_size_hw((1000, 1000))) / _LEGIBLE_SCALE)
-        return plan_tiles(size_hw, (tile, tile), overlap_px=tile // 6)
 
 
 class TCMImageProcessor(_TCMImageProcessing, TorchvisionBackend):  # type: ignore[misc]

@@ -1,7 +1,10 @@
 """How large an image becomes before the network sees it: pure arithmetic, no third-party imports."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SizeHW = tuple[float, float]
 
 
 def processed_size_hw(
@@ -70,3 +73,23 @@ def shrink_factor(size_hw: tuple[int, int], size: Mapping[str, int], size_diviso
     """
     height, width = processed_size_hw(size_hw, size, size_divisor)
     return min(height / size_hw[0], width / size_hw[1])
+
+
+def each_target_size(target_sizes: Any, count: int) -> Sequence[SizeHW | None]:
+    """The (height, width) of each image of a batch that results are wanted in; None for all where none is.
+
+    Args:
+        target_sizes: one (height, width) an image, as a list or `(B, 2)`, or None.
+        count: of images.
+
+    Raises:
+        ValueError: for another number of sizes.
+    """
+    if target_sizes is None:
+        return [None] * count
+    if len(target_sizes) != count:
+        raise ValueError(
+            f"`target_sizes` must have one (height, width) per image: got {len(target_sizes)} for a batch of "
+            f"{count}."
+        )
+    return [(float(height), float(width)) for height, width in target_sizes]

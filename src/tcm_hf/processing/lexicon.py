@@ -1,6 +1,6 @@
 """A list of words that may come, and the ones next to a reading. Pure numpy."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -64,6 +64,72 @@ class Lexicon:
             found = tied if least < best else np.concatenate([found, tied]) if least == best else found
             best = min(best, least)
         return np.sort(found).tolist(), best
+
+    def choose(
+        self, text: str, likelihood: Callable[[str], float], max_distance: float | None = None
+    ) -> tuple[str, int] | None:
+        """The word next to a text; of equally near ones the likeliest.
+
+        Args:
+            text: what was read; may be empty.
+            likelihood: of a word, in any unit; asked for only where several words are equally near.
+            max_distance: edits over the length of the longer of the two, 0..1; None takes a word in any case.
+
+        Returns:
+            The word and the edit distance; None if no word is near enough.
+        """
+        places, distance = self.nearest(text)
+        words = [self.words[place] for place in places]
+        if max_distance is not None:
+            words = [word for word in words if distance <= max_distance * max(len(word), len(text))]
+        if not words:
+            return None
+        return words[0] if len(words) == 1 else max(words, key=likelihood), distance
+
+
+LexiconLike = Lexicon | Iterable[str]
+
+
+def as_lexicon(words: LexiconLike) -> Lexicon:
+    """The words that may come, prepared for several calls.
+
+    Raises:
+        ValueError: if there is no word, or something else than a list of words came.
+    """
+    return words if isinstance(words, Lexicon) else Lexicon(words)
+
+
+def one_lexicon_each(lexicon: LexiconLike | Iterable[LexiconLike], count: int) -> list[Lexicon]:
+    """One lexicon for each of so many images, from one for all of them or from one each.
+
+    Raises:
+        ValueError: if something else than words came, or another number of lexicons.
+    """
+    if isinstance(lexicon, Lexicon):
+        return [lexicon] * count
+    if isinstance(lexicon, str) or not isinstance(lexicon, Iterable):
+        return [Lexicon(lexicon)] * count  # which says what is wrong
+    given = list(lexicon)  # a generator can be looked through only once
+    if not given or isinstance(given[0], str):
+        return [Lexicon(given)] * count  # type: ignore[arg-type]
+    for place, words in enumerate(given):
+        if isinstance(words, str) or not isinstance(words, Lexicon | Iterable):
+            raise ValueError(
+                f"A lexicon holds words, or a list of words for each image: got {words!r} at place {place}."
+            )
+    if len(given) != count:
+        raise ValueError(
+            f"Expected one lexicon for all images, or one for each of {count}: got {len(given)}."
+        )
+    return [as_lexicon(words) for words in given]
+
+
+def check_charset(charset: str, known: str) -> None:
+    """Raise `ValueError` if the only characters that may be read leave nothing to read."""
+    if not set(known).intersection(charset):
+        raise ValueError(
+            f"None of the characters of `charset`, {charset!r}, is one that the model reads: {known!r:.200}."
+        )
 
 
 def _edit_distances(words: np.ndarray, target: np.ndarray) -> np.ndarray:

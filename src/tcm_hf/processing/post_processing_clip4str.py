@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .lexicon import Lexicon
+from .lexicon import Lexicon, LexiconLike, as_lexicon, check_charset, one_lexicon_each
 from .tokenization_clip4str import CharacterTokenizer, adapt_to_charset
-
-LexiconLike = Lexicon | Iterable[str]
 
 
 class CLIP4STRPostProcessing:
@@ -72,7 +70,7 @@ class CLIP4STRPostProcessing:
         ]
         if lexicon is not None:
             for result, words, row in zip(
-                results, _one_for_each(lexicon, len(results)), probabilities, strict=True
+                results, one_lexicon_each(lexicon, len(results)), probabilities, strict=True
             ):
                 result |= self._nearest(words, result["text"], row, max_lexicon_distance)
         return results
@@ -84,29 +82,18 @@ class CLIP4STRPostProcessing:
         Raises:
             ValueError: if there is no word, or something else than a list of words came.
         """
-        return words if isinstance(words, Lexicon) else Lexicon(words)
+        return as_lexicon(words)
 
     def check_charset(self, charset: str) -> None:
         """Raise `ValueError` if a `charset` for `post_process_text_recognition` leaves nothing to read."""
-        known = self.tokenizer.charset
-        if not set(known).intersection(charset):
-            raise ValueError(
-                f"None of the characters of `charset`, {charset!r}, is one that the model reads: "
-                f"{known!r:.200}."
-            )
+        check_charset(charset, self.tokenizer.charset)
 
     def _nearest(
         self, lexicon: Lexicon, text: str, probabilities: torch.Tensor, limit: float | None
     ) -> dict[str, Any]:
         """The word of the lexicon next to a reading, the likeliest of equally near ones; or nothing."""
-        places, distance = lexicon.nearest(text)
-        words = [lexicon.words[place] for place in places]
-        if limit is not None:
-            words = [word for word in words if distance <= limit * max(len(word), len(text))]
-        if not words:
-            return {}
-        word = words[0] if len(words) == 1 else max(words, key=lambda w: self._likelihood(w, probabilities))
-        return {"text": word, "edit_distance": distance}
+        found = lexicon.choose(text, lambda word: self._likelihood(word, probabilities), limit)
+        return {} if found is None else {"text": found[0], "edit_distance": found[1]}
 
     def _likelihood(self, word: str, probabilities: torch.Tensor) -> float:
         """Sum of the log probabilities of a word's characters and its end, step by step."""
@@ -122,23 +109,3 @@ def _probabilities(logits: torch.Tensor, known: str, charset: str | None) -> tor
         allowed = [True] + [character in charset for character in known]
         logits = logits.masked_fill(~torch.tensor(allowed, device=logits.device), float("-inf"))
     return logits.softmax(-1)
-
-
-def _one_for_each(lexicon: LexiconLike | Iterable[LexiconLike], count: int) -> list[Lexicon]:
-    if isinstance(lexicon, Lexicon):
-        return [lexicon] * count
-    if isinstance(lexicon, str) or not isinstance(lexicon, Iterable):
-        return [Lexicon(lexicon)] * count  # which says what is wrong
-    given = list(lexicon)  # a generator can be looked through only once
-    if not given or isinstance(given[0], str):
-        return [Lexicon(given)] * count  # type: ignore[arg-type]
-    for place, words in enumerate(given):
-        if isinstance(words, str) or not isinstance(words, Lexicon | Iterable):
-            raise ValueError(
-                f"A lexicon holds words, or a list of words for each image: got {words!r} at place {place}."
-            )
-    if len(given) != count:
-        raise ValueError(
-            f"Expected one lexicon for all images, or one for each of {count}: got {len(given)}."
-        )
-    return [words if isinstance(words, Lexicon) else Lexicon(words) for words in given]

@@ -8,6 +8,7 @@ import torch
 
 from .decoding_settings import check_settings
 from .detector_decoding import DECODINGS, DetectorDecoding, Maps, Outlines, decoding_of, split_images
+from .image_sizes import SizeHW, each_target_size
 from .polygons import (
     bounding_box,
     clamp_to_image,
@@ -18,8 +19,6 @@ from .polygons import (
 )
 from .tile_outlines import merge_tile_outlines
 from .tiling import Tile
-
-SizeHW = tuple[float, float]
 
 
 class TCMPostProcessing:
@@ -93,7 +92,7 @@ class TCMPostProcessing:
             unclip_ratio=unclip_ratio,
         )
         best = self.max_detections if max_detections is None else max_detections
-        sizes = _target_sizes(target_sizes, len(images))
+        sizes = each_target_size(target_sizes, len(images))
         return [
             _detections(*_on_photo(decoding, decoding.decode(maps, settings), size_hw, settings), best)
             for maps, size_hw in zip(images, sizes, strict=True)
@@ -200,17 +199,6 @@ class TCMPostProcessing:
             }
             for result in results
         ]
-
-
-def _target_sizes(target_sizes: Any, count: int) -> Sequence[SizeHW | None]:
-    if target_sizes is None:
-        return [None] * count
-    if len(target_sizes) != count:
-        raise ValueError(
-            f"`target_sizes` must have one (height, width) per image: got {len(target_sizes)} for a batch of "
-            f"{count}."
-        )
-    return [(float(height), float(width)) for height, width in target_sizes]
 
 
 def _on_photo(

@@ -5,7 +5,7 @@ text that lies whole in the overlap is found twice; one that a seam cuts is foun
 lies in the overlap.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import shapely
@@ -42,33 +42,81 @@ def merge_tile_outlines(
         The outlines and their scores, in no particular order; the score of joined pieces is their mean by
         area.
     """
-    polygons = [polygon for of_tile in polygons_xy for polygon in of_tile]
-    if not polygons:
-        return [], np.zeros(0, np.float32)
-    all_scores = np.concatenate([np.asarray(one, np.float32) for one in scores])
-    tile_of = np.repeat(np.arange(len(tiles)), [len(of_tile) for of_tile in polygons_xy])
-    is_cut = np.array(
-        [
-            _touches_seam(polygon, tiles[tile], size_hw, seam_px)
-            for polygon, tile in zip(polygons, tile_of.tolist(), strict=True)
-        ]
-    )
-    shapes = np.array([to_shapely(polygon) for polygon in polygons], dtype=object)
-    same = _same_texts(shapes, is_cut, shapely.box(*np.array(tiles).T)[tile_of])
-    is_open = np.ones(len(polygons), bool)
+    seen = _AllTiles(polygons_xy, scores, tiles, size_hw, seam_px)
     merged: list[tuple[np.ndarray, float]] = []
-    for index in np.lexsort((-all_scores, is_cut)).tolist():
+    for pieces in _texts(seen, np.lexsort((-seen.scores, seen.is_cut)), joins=True):
+        if len(pieces) == 1:
+            merged.append((seen.polygons[pieces[0]], seen.scores[pieces[0]]))
+        else:
+            score = np.average(seen.scores[pieces], weights=shapely.area(seen.shapes[pieces]))
+            merged.append((_joined(seen.shapes[pieces], size_hw, polygon_mode), score))
+    return [polygon for polygon, _ in merged], np.array([score for _, score in merged], np.float32)
+
+
+def keep_whole_outlines(
+    polygons_xy: Sequence[Sequence[np.ndarray]],
+    scores: Sequence[np.ndarray],
+    tiles: Sequence[Tile],
+    size_hw: tuple[float, float],
+    *,
+    seam_px: float,
+) -> np.ndarray:
+    """Keep one outline of a text that several tiles saw: the best whole one, or else the largest cut one.
+
+    For texts that were read: what pieces say cannot be joined.
+
+    Args:
+        polygons_xy: as in `merge_tile_outlines`, like the others.
+        scores: as there.
+        tiles: as there.
+        size_hw: as there.
+        seam_px: as there.
+
+    Returns:
+        Places of the kept ones, counted through all tiles, ascending.
+    """
+    seen = _AllTiles(polygons_xy, scores, tiles, size_hw, seam_px)
+    areas = shapely.area(seen.shapes)
+    order = np.lexsort((-seen.scores, np.where(seen.is_cut, -areas, 0), seen.is_cut))
+    return np.sort([pieces[0] for pieces in _texts(seen, order, joins=False)]).astype(int)
+
+
+class _AllTiles:
+    """The outlines of all tiles in one row, and what is known of each; `same` says which show one text."""
+
+    def __init__(
+        self,
+        polygons_xy: Sequence[Sequence[np.ndarray]],
+        scores: Sequence[np.ndarray],
+        tiles: Sequence[Tile],
+        size_hw: tuple[float, float],
+        seam_px: float,
+    ):
+        self.polygons = [polygon for of_tile in polygons_xy for polygon in of_tile]
+        self.scores = np.concatenate([np.asarray(one, np.float32) for one in scores])
+        tile_of = np.repeat(np.arange(len(tiles)), [len(of_tile) for of_tile in polygons_xy])
+        self.is_cut = np.array(
+            [
+                _touches_seam(polygon, tiles[tile], size_hw, seam_px)
+                for polygon, tile in zip(self.polygons, tile_of.tolist(), strict=True)
+            ],
+            dtype=bool,
+        )
+        self.shapes = np.array([to_shapely(polygon) for polygon in self.polygons], dtype=object)
+        views = shapely.box(*np.array(tiles).T)[tile_of]
+        self.same = _same_texts(self.shapes, self.is_cut, views) if self.polygons else []
+
+
+def _texts(seen: _AllTiles, order: np.ndarray, joins: bool) -> Iterator[list[int]]:
+    """The outlines of each text, from the first in the order on; `joins` also gathers cut pieces of it."""
+    is_open = np.ones(len(seen.polygons), bool)
+    for index in order.tolist():
         if not is_open[index]:
             continue
-        pieces = _reached(index, same, is_open) if is_cut[index] else [index]
+        pieces = _reached(index, seen.same, is_open) if joins and seen.is_cut[index] else [index]
         for piece in pieces:
-            is_open[[piece, *same[piece]]] = False
-        if len(pieces) == 1:
-            merged.append((polygons[index], all_scores[index]))
-        else:
-            score = np.average(all_scores[pieces], weights=shapely.area(shapes[pieces]))
-            merged.append((_joined(shapes[pieces], size_hw, polygon_mode), score))
-    return [polygon for polygon, _ in merged], np.array([score for _, score in merged], np.float32)
+            is_open[[piece, *seen.same[piece]]] = False
+        yield pieces
 
 
 def _touches_seam(polygon_xy: np.ndarray, tile: Tile, size_hw: tuple[float, float], seam_px: float) -> bool:

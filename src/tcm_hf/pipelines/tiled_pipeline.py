@@ -1,0 +1,101 @@
+"""What the detecting pipelines share: tiles of large pictures, batches of equal size, whole-pixel boxes."""
+
+# The base class types its flags as None and its four methods by names that every subclass changes.
+# mypy: disable-error-code="override,assignment"
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, TypedDict
+
+import torch
+from transformers.utils import logging
+
+from .picture_pipeline import PicturePipeline
+
+logger = logging.get_logger(__name__)
+
+
+class Box(TypedDict):
+    """Axis-parallel box around a polygon: whole pixels inside the image, `xmax` and `ymax` exclusive."""
+
+    xmin: int
+    ymin: int
+    xmax: int
+    ymax: int
+
+
+class TiledPipeline(PicturePipeline):
+    """Base of the pipelines that take a parameter `tile`.
+
+    Attributes:
+        lost_when_shrunk: end of the warning for a picture that loses more than half of its height.
+    """
+
+    _load_image_processor = True
+
+    lost_when_shrunk: str
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._has_warned_of_shrinking = False
+
+    def _check_parameters(self, parameters: dict[str, Any]) -> None:
+        tile = parameters.get("tile")
+        is_side = isinstance(tile, int) and not isinstance(tile, bool) and tile >= 32
+        if tile is not None and tile != "auto" and not is_side:
+            raise ValueError(f'`tile` must be None, "auto" or a side of at least 32 pixels: got {tile!r}.')
+
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        """Run on one image, on a list of images, or on a stream of images."""
+        self._has_warned_of_shrinking = False
+        return super().__call__(inputs, **kwargs)
+
+    def _warn_if_shrunk(self, size_hw: tuple[int, int]) -> None:
+        """Warn, once a call, of a picture that loses more than half and that `tile="auto"` would cut."""
+        factor = 1 / self.image_processor.get_shrink_factor(size_hw)
+        if self._has_warned_of_shrinking or factor <= 2:
+            return
+        if len(self.image_processor.plan_tiles(size_hw, "auto")) == 1:
+            return
+        self._has_warned_of_shrinking = True
+        height, width = size_hw
+        processed_height, processed_width = self.image_processor.get_processed_size_hw(size_hw)
+        logger.warning(
+            f"An image of {width}x{height} pixels is shrunk {factor:.1f} times, to {processed_width}x"
+            f'{processed_height}: {self.lost_when_shrunk}. Pass tile="auto" to find it '
+            "(tcm-hf: --tile auto)."
+        )
+
+
+def batches_of_one_shape(
+    images: Sequence[torch.Tensor], at_once: int
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Images of unequal sizes in batches of one size each.
+
+    Never padded to a common size: the models attend to the whole image, padding would change the result.
+
+    Args:
+        images: (3, h, w) each.
+        at_once: Largest batch.
+
+    Yields:
+        Places in `images`, and the batch (B, 3, h, w) of them.
+    """
+    places_by_shape: dict[torch.Size, list[int]] = {}
+    for index, image in enumerate(images):
+        places_by_shape.setdefault(image.shape, []).append(index)
+    for places in places_by_shape.values():
+        for start in range(0, len(places), at_once):
+            chunk = places[start : start + at_once]
+            yield chunk, torch.stack([images[index] for index in chunk])
+
+
+def whole_pixel_box(box_xyxy: Sequence[float]) -> Box:
+    """The smallest box of whole pixels around (xmin, ymin, xmax, ymax)."""
+    xmin, ymin, xmax, ymax = box_xyxy
+    return {
+        "xmin": math.floor(xmin),
+        "ymin": math.floor(ymin),
+        "xmax": math.ceil(xmax),
+        "ymax": math.ceil(ymax),
+    }
