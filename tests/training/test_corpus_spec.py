@@ -53,7 +53,7 @@ def test_a_wrong_range_is_named(corpus, numbers, message):
 def test_images_that_are_not_there_are_named_unless_the_range_leaves_them_out(corpus):
     (corpus / "img_900.jpg").unlink()
     assert len(CorpusSpec.parse(f"{corpus}:1-10").records()) == 3
-    with pytest.raises(ValueError, match=r"metadata\.jsonl names 1 images .*img_900\.jpg"):
+    with pytest.raises(ValueError, match=r"name 1 images .*img_900\.jpg"):
         CorpusSpec.parse(f"{corpus}:1-900").records()
 
 
@@ -66,6 +66,12 @@ def test_a_folder_of_tcm_hf_synth_is_known_as_generated(corpus):
 @pytest.mark.parametrize("numbers", ["", ":1-900"])
 def test_a_corpus_is_printed_as_it_is_given(corpus, numbers):
     assert str(CorpusSpec.parse(f"{corpus}{numbers}")) == f"{corpus}{numbers}"
+
+
+def test_an_empty_file_of_annotations_is_told_apart_from_a_range_that_holds_none(tmp_path):
+    (tmp_path / "metadata.jsonl").touch()
+    with pytest.raises(ValueError, match="are empty"):
+        CorpusSpec.parse(str(tmp_path)).records()
 
 
 def test_a_folder_without_annotations_is_named(tmp_path):

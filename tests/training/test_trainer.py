@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bars import SIZE_HW, bar_record
+from quick import quick_arguments
 from safetensors.torch import load_file
 from transformers import PrinterCallback
 
@@ -37,23 +38,9 @@ def make_trainer(tiny_detector, bar_records, tmp_path):
             size_hw=SIZE_HW,
             targets=DETECTORS[head_type].targets(model.config.head_config, 7.0),
         )
-        if eval_dataset is None:
-            arguments |= {
-                "eval_strategy": "no",
-                "load_best_model_at_end": False,
-                "metric_for_best_model": None,
-            }
-        defaults = {
-            "max_steps": 4,
-            "per_device_train_batch_size": 2,
-            "save_steps": 2,
-            "eval_steps": 2,
-            "logging_steps": 1,
-            "image_tower_lr_factor": 1.0,
-            "use_cpu": True,
-            "disable_tqdm": True,
-        }
-        args = TextDetectionTrainingArguments(str(tmp_path / name), **(defaults | arguments))
+        args = quick_arguments(
+            TextDetectionTrainingArguments, tmp_path / name, evaluates=eval_dataset is not None, **arguments
+        )
         trainer = TextDetectionTrainer(
             model,
             args,

@@ -35,7 +35,9 @@ __all__ = [
     "Sometimes",
     "default_training_augmentation",
     "keep_polygons_in_window",
+    "pixel_parts",
     "text_height_px",
+    "transformed",
     "warp_image",
 ]
 
@@ -183,17 +185,33 @@ class RandomWarpCrop:
     ) -> Sample:
         """See `Augmentation`."""
         image, polygons, flags = _as_sample(image, polygons_xy, ignore)
+        matrix = self.draw_matrix(image.shape[:2], polygons, flags, generator)
+        warped = warp_image(image, matrix, self.size_hw)
+        moved = [transformed(polygon, matrix) for polygon in polygons]
+        return warped, *keep_polygons_in_window(moved, flags, self.size_hw, self.min_kept_area)
+
+    def draw_matrix(
+        self, image_hw: tuple[int, int], polygons_xy: Polygons, ignore: Flags, generator: Generator
+    ) -> np.ndarray:
+        """Draw what the window shows.
+
+        Args:
+            image_hw: height and width of the image in pixels.
+            polygons_xy: its texts.
+            ignore: one flag a polygon; the text that the window is placed around is none of these.
+            generator: the only source of chance.
+
+        Returns:
+            (2, 3), maps (x, y, 1) of the image to the window; both in pixel edges.
+        """
         linear = self._draw_linear(generator)
-        wanted = [polygon for polygon, ignored in zip(polygons, flags, strict=True) if not ignored]
+        wanted = [polygon for polygon, ignored in zip(polygons_xy, ignore, strict=True) if not ignored]
         text = None
         if wanted and generator.random() < self.keep_text_probability:
             text = wanted[generator.integers(len(wanted))]
             extent = np.maximum(np.ptp(text @ linear.T, axis=0), 1e-6)
             linear = linear * min(1.0, 0.9 * self.size_hw[1] / extent[0], 0.9 * self.size_hw[0] / extent[1])
-        matrix = np.column_stack([linear, -self._draw_corner(linear, image.shape[:2], text, generator)])
-        warped = warp_image(image, matrix, self.size_hw)
-        moved = [_transformed(polygon, matrix) for polygon in polygons]
-        return warped, *keep_polygons_in_window(moved, flags, self.size_hw, self.min_kept_area)
+        return np.column_stack([linear, -self._draw_corner(linear, image_hw, text, generator)])
 
     def _draw_linear(self, generator: Generator) -> np.ndarray:
         """(2, 2) matrix: stretch, then rotation."""
@@ -228,18 +246,20 @@ def default_training_augmentation(size_hw: tuple[int, int], min_text_height_px: 
         size_hw: height and width of the samples in pixels.
         min_text_height_px: lower texts are marked ignore.
     """
-    return Compose(
-        (
-            RandomWarpCrop(size_hw, scale=(0.35, 2.0), keep_text_probability=0.9),
-            IgnoreSmallText(min_text_height_px),
-            Sometimes(Photometric(ColorJitter()), 0.6),
-            Sometimes(Photometric(Gamma()), 0.2),
-            Sometimes(Photometric(Blur()), 0.1),
-            Sometimes(Photometric(MotionBlur()), 0.05),
-            Sometimes(Photometric(LowResolution()), 0.1),
-            Sometimes(Photometric(Noise()), 0.15),
-            Sometimes(Photometric(JpegCompression()), 0.2),
-        )
+    crop = RandomWarpCrop(size_hw, scale=(0.35, 2.0), keep_text_probability=0.9)
+    return Compose((crop, IgnoreSmallText(min_text_height_px), *pixel_parts()))
+
+
+def pixel_parts() -> tuple[Augmentation, ...]:
+    """The parts of the default augmentation that change pixel values only."""
+    return (
+        Sometimes(Photometric(ColorJitter()), 0.6),
+        Sometimes(Photometric(Gamma()), 0.2),
+        Sometimes(Photometric(Blur()), 0.1),
+        Sometimes(Photometric(MotionBlur()), 0.05),
+        Sometimes(Photometric(LowResolution()), 0.1),
+        Sometimes(Photometric(Noise()), 0.15),
+        Sometimes(Photometric(JpegCompression()), 0.2),
     )
 
 
@@ -328,7 +348,8 @@ def _corners(size_hw: tuple[int, int]) -> np.ndarray:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=float)
 
 
-def _transformed(polygon: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def transformed(polygon: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Points (P, 2) of an image in the window of a (2, 3) matrix, float32."""
     return (polygon @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 

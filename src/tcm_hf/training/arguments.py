@@ -55,7 +55,7 @@ class AveragedTrainingArguments(TrainingArguments):
 
 
 @dataclass
-class TextDetectionTrainingArguments(AveragedTrainingArguments):
+class TCMTrainingArguments(AveragedTrainingArguments):
     """`TrainingArguments` whose defaults are the papers' recipe, plus the few fields it lacks.
 
     The learning rate falls as (1 - step / steps) ** 0.9 (TCM, arXiv 2302.14338, training recipe) after a
@@ -86,7 +86,6 @@ class TextDetectionTrainingArguments(AveragedTrainingArguments):
     )
     warmup_steps: float = field(default=0.02, metadata={"help": "Steps, or their share when below 1."})
     max_grad_norm: float = field(default=5.0, metadata={"help": "Gradient norm above which it is clipped."})
-    metric_for_best_model: str | None = field(default="eval_hmean", metadata={"help": "What best means."})
 
     def __post_init__(self) -> None:
         """Check our own fields, then everything that the base class checks."""
@@ -94,3 +93,17 @@ class TextDetectionTrainingArguments(AveragedTrainingArguments):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be 0 (frozen) or positive: got {getattr(self, name)}.")
         super().__post_init__()
+
+
+@dataclass
+class TextDetectionTrainingArguments(TCMTrainingArguments):
+    """`TCMTrainingArguments` of the text detectors: the best checkpoint is that of the best hmean."""
+
+    metric_for_best_model: str | None = field(default="eval_hmean", metadata={"help": "What best means."})
+
+
+@dataclass
+class RotatedDetectionTrainingArguments(TCMTrainingArguments):
+    """`TCMTrainingArguments` of the rotated detectors: the best checkpoint is that of the best mean AP50."""
+
+    metric_for_best_model: str | None = field(default="eval_map50", metadata={"help": "What best means."})

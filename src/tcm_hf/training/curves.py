@@ -12,6 +12,8 @@ _SCORES = {
     "best_hmean": "tab:cyan",
     "precision": "tab:orange",
     "recall": "tab:green",
+    "map50": "tab:blue",
+    "map50_95": "tab:cyan",
     "accuracy_36": "tab:blue",
     "accuracy_94": "tab:cyan",
     "visual_accuracy_36": "tab:orange",

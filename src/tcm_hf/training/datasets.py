@@ -77,67 +77,53 @@ class NumberedSamples(Dataset):
         return self.records[self._passes.index_of(number)], np.random.default_rng((self.seed, number))
 
 
-class TextDetectionDataset(NumberedSamples):
-    """Samples of one corpus, ready for the collator.
+class PhotoSamples(NumberedSamples):
+    """Samples of one corpus of photos: reading, and the way from pixels to the model's input.
 
     Args:
         records: The annotated photos.
-        augmentation: Called with image (H, W, 3) uint8, polygons_xy, ignore and a random generator; returns
-            the same three for a sample of `size_hw`, e.g.
-            `tcm_hf.data.augmentation.default_training_augmentation(size_hw)`.
         image_mean: Per-channel mean in units of 0..1, as in the image processor.
         image_std: Per-channel standard deviation, likewise.
-        size_hw: Height and width that the augmentation cuts, multiples of 32.
+        size_hw: Height and width of the samples, multiples of 32.
         seed: Decides order and augmentations.
-        targets: Makes the label maps from (polygons_xy, ignore, size_hw): DBNet's, or what
-            `tcm_hf.training.detectors` has for another head.
         image_cache: Decoded images on disk; None reads the files anew each time.
     """
 
     def __init__(
         self,
-        records: Sequence[TextRecord],
-        augmentation: Augmentation,
+        records: Sequence[Any],
         *,
         image_mean: Sequence[float],
         image_std: Sequence[float],
         size_hw: tuple[int, int],
         seed: int = 0,
-        targets: Targets = dbnet_targets,
         image_cache: ImageCache | None = None,
     ):
         if not records:
             raise ValueError(
                 "A training set needs at least one record: got none. Check the folder and the range."
             )
-        super().__init__(list(records), seed)
-        self.augmentation = augmentation
+        super().__init__(records, seed)
         # (pixel / 255 - mean) / std = pixel * scale - offset
         std = np.asarray(image_std, np.float32)
         self._scale = (1 / (255 * std)).astype(np.float32)
         self._offset = (np.asarray(image_mean, np.float32) / std).astype(np.float32)
         self.size_hw = (int(size_hw[0]), int(size_hw[1]))
-        self.targets = targets
         self.image_cache = image_cache
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        """Make sample `number` (0, 1, …, beyond the length too).
+    def _load(self, record: TextRecord) -> np.ndarray:
+        return record.load_image() if self.image_cache is None else self.image_cache.load(record)
 
-        Returns:
-            `pixel_values`, float32 tensor (3, H, W), and `labels`, a dict of tensors.
-        """
-        record, rng = self._drawn(number)
-        image = record.load_image() if self.image_cache is None else self.image_cache.load(record)
-        image, polygons_xy, ignore = self.augmentation(image, record.polygons_xy, record.ignore, rng)
+    def _sample(self, image: np.ndarray, labels: dict[str, np.ndarray], name: str) -> dict[str, Any]:
+        """`pixel_values`, float32 tensor (3, H, W), and `labels`, a dict of tensors."""
         if image.shape[:2] != self.size_hw:
             raise ValueError(
                 f"The augmentation must give images of size_hw {self.size_hw}: got {image.shape[:2]} for "
-                f"{record.name!r}. Build it with the same size."
+                f"{name!r}. Build it with the same size."
             )
-        labels = self.targets(polygons_xy, ignore, self.size_hw)
         return {
             "pixel_values": self._normalize(image),
-            "labels": {name: torch.from_numpy(label) for name, label in labels.items()},
+            "labels": {key: torch.from_numpy(label) for key, label in labels.items()},
         }
 
     def _normalize(self, image: np.ndarray) -> torch.Tensor:
@@ -146,6 +132,44 @@ class TextDetectionDataset(NumberedSamples):
             np.multiply(image[..., channel], self._scale[channel], out=planes[channel])
             planes[channel] -= self._offset[channel]
         return torch.from_numpy(planes)
+
+
+class TextDetectionDataset(PhotoSamples):
+    """Samples of one corpus, ready for the collator.
+
+    Args:
+        records: The annotated photos.
+        augmentation: Called with image (H, W, 3) uint8, polygons_xy, ignore and a random generator; returns
+            the same three for a sample of `size_hw`, e.g.
+            `tcm_hf.data.augmentation.default_training_augmentation(size_hw)`.
+        targets: Makes the label maps from (polygons_xy, ignore, size_hw): DBNet's, or what
+            `tcm_hf.training.detectors` has for another head.
+        **options: As for `PhotoSamples`.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[TextRecord],
+        augmentation: Augmentation,
+        *,
+        targets: Targets = dbnet_targets,
+        **options: Any,
+    ):
+        super().__init__(list(records), **options)
+        self.augmentation = augmentation
+        self.targets = targets
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Make sample `number` (0, 1, …, beyond the length too).
+
+        Returns:
+            `pixel_values`, float32 tensor (3, H, W), and `labels`, a dict of tensors.
+        """
+        record, rng = self._drawn(number)
+        image, polygons_xy, ignore = self.augmentation(
+            self._load(record), record.polygons_xy, record.ignore, rng
+        )
+        return self._sample(image, self.targets(polygons_xy, ignore, self.size_hw), record.name)
 
 
 class MixedDataset(Dataset):

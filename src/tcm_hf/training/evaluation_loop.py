@@ -8,18 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from tcm_hf.data.records import TextRecord
 from tcm_hf.evaluation.detection import sweep_thresholds
 from tcm_hf.training.detectors import Decoding, detector_of
 from tcm_hf.training.image_cache import ImageCache
+from tcm_hf.training.photo_outputs import SizeHW, photo_outputs
 
 THRESHOLDS = tuple(round(0.3 + 0.05 * step, 2) for step in range(14))
 
 Prediction = dict[str, Any]
-SizeHW = tuple[int, int]
 Decodable = tuple[int, Any, SizeHW]
 """Number of the record, maps as of the image processor's `split_images`, (height, width) of the photo."""
 
@@ -162,31 +161,9 @@ def _maps(
     image_cache: ImageCache | None = None,
 ) -> Iterator[Decodable]:
     """Run the model over photos, batch by batch."""
-    was_training = model.training
-    model.eval()
-    waiting: dict[torch.Size, list[tuple[int, torch.Tensor, SizeHW]]] = {}
-    try:
-        for index, record in enumerate(records):
-            image = record.load_image() if image_cache is None else np.array(image_cache.load(record))
-            pixels = image_processor(images=image, return_tensors="pt")["pixel_values"][0]
-            group = waiting.setdefault(pixels.shape, [])
-            group.append((index, pixels, image.shape[:2]))
-            if len(group) == batch_size:
-                yield from _forward(model, image_processor, waiting.pop(pixels.shape))
-        for group in waiting.values():
-            yield from _forward(model, image_processor, group)
-    finally:
-        model.train(was_training)
-
-
-def _forward(
-    model: nn.Module, image_processor: Any, batch: list[tuple[int, torch.Tensor, SizeHW]]
-) -> Iterator[Decodable]:
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        outputs = model(pixel_values=torch.stack([pixels for _, pixels, _ in batch]).to(device))
-    for (index, _, size_hw), maps in zip(batch, image_processor.split_images(outputs), strict=True):
-        yield index, maps, size_hw
+    for batch in photo_outputs(model, image_processor, records, batch_size, image_cache):
+        all_maps = image_processor.split_images(batch.outputs)
+        yield from zip(batch.indices, all_maps, batch.sizes_hw, strict=True)
 
 
 def _decode(image_processor: Any, maps: Any, size_hw: SizeHW, **settings: Any) -> Prediction:

@@ -27,6 +27,7 @@ from tcm_hf.training.resuming import changed_settings, last_checkpoint
 from tcm_hf.training.running import (
     absolute_name,
     common_arguments,
+    samples_of_a_run,
     say_what_is_trained,
     silence,
     spread_evenly,
@@ -242,11 +243,7 @@ def _training_samples(
         )
         for index, (spec, words) in enumerate(zip(recipe.words, corpora, strict=True))
     ]
-    # One epoch is the whole run: the samples are numbered through, and a run that resumes goes on in the
-    # numbers.
-    batch = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    length = max(arguments.max_steps, 1) * batch
-    return MixedDataset(datasets, recipe.weights(), length=length, seed=arguments.seed)
+    return samples_of_a_run(datasets, recipe.weights(), arguments)
 
 
 def _finish(prepared: PreparedRecognizerTraining) -> dict[str, Any]:

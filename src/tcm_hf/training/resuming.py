@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 SETTINGS_NAME = "training_settings.json"
-_FIXED = ("model", "preset", "config", "charset", "crop")
+_FIXED = ("model", "preset", "config", "charset", "classes", "prompt_token_ids", "crop")
 
 
 def last_checkpoint(output: Path) -> Path | None:
@@ -38,8 +38,8 @@ def changed_settings(output: Path, settings: dict[str, Any]) -> dict[str, tuple[
         (before, now) of each setting that differs.
 
     Raises:
-        ValueError: If the model, its preset, configuration or charset, or the crop differs: that is another
-            training.
+        ValueError: If the model, its preset, configuration, charset, classes or prompts, or the crop differs:
+            that is another training.
     """
     kept = output / SETTINGS_NAME
     if last_checkpoint(output) is None or not kept.is_file():

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import PrinterCallback, ProgressCallback, Trainer
+from transformers import (
+    PreTrainedModel,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainingArguments,
+)
 from transformers.utils.logging import disable_progress_bar
 
 from tcm_hf.training.base_trainer import AveragingTrainer
 from tcm_hf.training.curves import plot_curves
+from tcm_hf.training.datasets import MixedDataset
+from tcm_hf.training.optimizer import TEXT_TOWER_PREFIX
 from tcm_hf.training.progress import StopOnSignal
 from tcm_hf.training.resuming import keep_settings, last_checkpoint, say_how_it_goes_on
 
@@ -38,6 +46,52 @@ def common_arguments(arguments: dict[str, Any], *, has_validation: bool) -> dict
     if values.get("dataloader_num_workers"):
         values.setdefault("dataloader_persistent_workers", True)
     return values
+
+
+def tcm_arguments(
+    arguments: dict[str, Any], *, starts_at_random: bool, has_validation: bool
+) -> dict[str, Any]:
+    """Fields of the training arguments of a model on TCM's backbone.
+
+    Args:
+        arguments: The fields that were asked for; they come first.
+        starts_at_random: Whether the image tower comes with random weights, and so learns at the full rate.
+        has_validation: See `common_arguments`.
+    """
+    values: dict[str, Any] = {"image_tower_lr_factor": 1.0 if starts_at_random else 0.1} | arguments
+    if values.get("max_steps") == 1:
+        values.setdefault("warmup_steps", 0)  # the schedule divides by the steps that follow the warm-up
+    return common_arguments(values, has_validation=has_validation)
+
+
+def samples_of_a_run(
+    datasets: Sequence[Any], weights: Sequence[float] | None, arguments: TrainingArguments
+) -> MixedDataset:
+    """The samples of a whole training, data sets mixed by weights.
+
+    One epoch is the whole run: the samples are numbered through, and a run that resumes goes on in the
+    numbers.
+    """
+    batch = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+    length = max(arguments.max_steps, 1) * batch
+    return MixedDataset(datasets, weights, length=length, seed=arguments.seed)
+
+
+def unfreeze_text_tower(model: PreTrainedModel) -> None:
+    """Let the text tower of a model on TCM's backbone learn.
+
+    Raises:
+        ValueError: If the model has none, or only its cached text embedding.
+    """
+    tower = [parameter for name, parameter in model.named_parameters() if name.startswith(TEXT_TOWER_PREFIX)]
+    if not tower:
+        raise ValueError(
+            "`text_tower_lr_factor` needs a model with a text tower: this one has none, or only its cached "
+            "text embedding. Take 0, or a checkpoint with the tower."
+        )
+    model.config.freeze_text_tower = False
+    for parameter in tower:
+        parameter.requires_grad_(True)
 
 
 def silence(trainer: Trainer) -> None:

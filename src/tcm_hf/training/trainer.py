@@ -1,25 +1,19 @@
-"""The Trainer of the text detectors: learning-rate groups, hmean over whole photos."""
+"""The Trainer of the text detectors: hmean over whole photos."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import torch
 from torch import nn
-from torch.utils.data import Dataset
-from transformers import PreTrainedModel
 
 from tcm_hf.data.records import TextRecord
 from tcm_hf.training.arguments import TextDetectionTrainingArguments
-from tcm_hf.training.base_trainer import AveragingTrainer
 from tcm_hf.training.collators import TextDetectionCollator
 from tcm_hf.training.evaluation_loop import evaluate_detector
-from tcm_hf.training.image_cache import ImageCache
-from tcm_hf.training.optimizer import parameter_groups
+from tcm_hf.training.tcm_trainer import TCMTrainer
 
 
-class TextDetectionTrainer(AveragingTrainer):
+class TextDetectionTrainer(TCMTrainer):
     """`Trainer` for `TCMForTextDetection`.
 
     Differences to the base class, all of them small: AdamW over `parameter_groups`; the losses of
@@ -37,60 +31,7 @@ class TextDetectionTrainer(AveragingTrainer):
     """
 
     args: TextDetectionTrainingArguments
-    evaluated_on = "photos"
-
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        args: TextDetectionTrainingArguments,
-        *,
-        image_processor: Any,
-        train_dataset: Dataset | None = None,
-        eval_dataset: Sequence[TextRecord] | None = None,
-        image_cache: ImageCache | None = None,
-        **kwargs: Any,
-    ):
-        kwargs.setdefault("data_collator", TextDetectionCollator())
-        super().__init__(
-            model,
-            args,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
-            processing_class=image_processor,
-            **kwargs,
-        )
-        self.image_processor = image_processor
-        self.image_cache = image_cache
-
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW over the parameter groups of the detector."""
-        if self.optimizer is None:
-            groups = parameter_groups(
-                self.model if model is None else model,
-                learning_rate=self.args.learning_rate,
-                weight_decay=self.args.weight_decay,
-                image_tower_lr_factor=self.args.image_tower_lr_factor,
-                text_tower_lr_factor=self.args.text_tower_lr_factor,
-            )
-            self.optimizer = self._adamw(groups)
-        return self.optimizer
-
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:
-        """The model's loss; its parts are summed up for the log."""
-        if self.args.channels_last:
-            pixel_values = inputs["pixel_values"].contiguous(memory_format=torch.channels_last)
-            inputs = {**inputs, "pixel_values": pixel_values}
-        loss, outputs = super().compute_loss(
-            model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
-        )
-        self._note_losses(outputs.get("loss_dict") or {})
-        return (loss, outputs) if return_outputs else loss
+    collator_class = TextDetectionCollator
 
     def scores_on(self, records: Sequence[TextRecord], model: nn.Module) -> dict[str, float]:
         """Detect the text of whole photos and score it by the ICDAR 2015 protocol.

@@ -1,0 +1,92 @@
+"""What the Trainers of all models on TCM's backbone share: learning-rate groups, losses, image processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+from transformers import PreTrainedModel
+
+from tcm_hf.training.arguments import TCMTrainingArguments
+from tcm_hf.training.base_trainer import AveragingTrainer
+from tcm_hf.training.image_cache import ImageCache
+from tcm_hf.training.optimizer import parameter_groups
+
+
+class TCMTrainer(AveragingTrainer):
+    """`Trainer` for models on TCM's backbone, which give `loss` and `loss_dict`.
+
+    Differences to the base class, all of them small: AdamW over `parameter_groups`; the losses of
+    `outputs.loss_dict` are logged beside `loss`; and those of `AveragingTrainer`: order of samples and
+    averaged weights. Subclasses give the collator and the evaluation.
+
+    Args:
+        model: The model.
+        args: The training arguments.
+        train_dataset: Samples for the collator.
+        eval_dataset: Records of the validation photos (not a data set of tensors).
+        image_processor: Saved with every checkpoint, and the way from photo to results in `evaluate`.
+        image_cache: Decoded validation photos on disk, if any.
+        **kwargs: What `Trainer` takes besides.
+    """
+
+    args: TCMTrainingArguments
+    evaluated_on = "photos"
+    collator_class: Callable[[], Callable[[Sequence[dict[str, Any]]], dict[str, Any]]]
+    """Makes batches of samples, where no `data_collator` is given."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: TCMTrainingArguments,
+        *,
+        image_processor: Any,
+        train_dataset: Dataset | None = None,
+        eval_dataset: Sequence[Any] | None = None,
+        image_cache: ImageCache | None = None,
+        **kwargs: Any,
+    ):
+        kwargs.setdefault("data_collator", self.collator_class())
+        super().__init__(
+            model,
+            args,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=image_processor,
+            **kwargs,
+        )
+        self.image_processor = image_processor
+        self.image_cache = image_cache
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW over the parameter groups of the model."""
+        if self.optimizer is None:
+            groups = parameter_groups(
+                self.model if model is None else model,
+                learning_rate=self.args.learning_rate,
+                weight_decay=self.args.weight_decay,
+                image_tower_lr_factor=self.args.image_tower_lr_factor,
+                text_tower_lr_factor=self.args.text_tower_lr_factor,
+            )
+            self.optimizer = self._adamw(groups)
+        return self.optimizer
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """The model's loss; its parts are summed up for the log."""
+        if self.args.channels_last:
+            pixel_values = inputs["pixel_values"].contiguous(memory_format=torch.channels_last)
+            inputs = {**inputs, "pixel_values": pixel_values}
+        loss, outputs = super().compute_loss(
+            model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
+        )
+        self._note_losses(outputs.get("loss_dict") or {})
+        return (loss, outputs) if return_outputs else loss
