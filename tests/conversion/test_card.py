@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tcm_hf.conversion.card import tcm_card
+from tcm_hf.conversion.card import converted_card
 from tcm_hf.conversion.key_report import KeyReport
 from tcm_hf.conversion.safe_loading import Checkpoint
 from tiny import tiny_model
@@ -15,8 +15,8 @@ def test_what_a_file_says_stays_inside_its_cell():
         Path("a|b\nc.pth"), f"mmcv checkpoint ({evil})", {}, meta={"iter": "3 |\n\n# more", "epoch": evil}
     )
     report = KeyReport({"a": "x", "b": "y"}, ignored={f"name\n{evil}": evil})
-    card = tcm_card(tiny_model(), checkpoint, report, {"prompt": evil})
-    plain = tcm_card(
+    card = converted_card(tiny_model(), checkpoint, report, {"prompt": evil})
+    plain = converted_card(
         tiny_model(), Checkpoint(Path("x"), "y", {}, meta={"iter": 1}), KeyReport(), {"prompt": ""}
     )
     assert card.count("\n") == plain.count("\n")

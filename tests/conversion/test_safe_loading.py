@@ -102,6 +102,18 @@ def test_the_plain_values_that_mmcv_keeps_beside_the_tensors_are_kept(tmp_path, 
     assert checkpoint.kind == "mmcv checkpoint (1.3.17)" and not checkpoint.settings
 
 
+def test_what_mmengine_and_detectron2_keep_beside_the_tensors_is_kept(tmp_path):
+    classes = {"classes": ("plane", "ship"), "palette": [(1, 2, 3)]}
+    meta = {"mmengine_version": "0.9.0", "cfg": "a = 1", "dataset_meta": classes | {"odd": Path("/x")}}
+    torch.save({"meta": meta, "state_dict": TENSORS}, tmp_path / "x.pth")
+    checkpoint = load_checkpoint(tmp_path / "x.pth")
+    assert checkpoint.kind == "mmengine checkpoint (0.9.0)"
+    assert checkpoint.meta == {"mmengine_version": "0.9.0", "cfg": "a = 1", "dataset_meta": classes}
+    torch.save({"model": TENSORS, "iteration": 19999, "scheduler": {}}, tmp_path / "y.pth")
+    checkpoint = load_checkpoint(tmp_path / "y.pth")
+    assert (checkpoint.kind, checkpoint.meta) == ("detectron2 checkpoint", {"iter": 19999})
+
+
 def test_a_torchscript_archive_is_read_without_its_program(tmp_path, monkeypatch):
     tensors = clip_checkpoints.seeded({"visual.proj": (3, 2), "a.0.weight": (4,), "a.10.running_var": (4,)})
     clip_checkpoints.save_torchscript(tensors, tmp_path / "x.pt")

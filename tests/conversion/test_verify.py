@@ -10,8 +10,11 @@ import torch
 import golden_files
 import tcm_checkpoints
 from tcm_hf.conversion.convert_tcm import detector_of
-from tcm_hf.conversion.golden import load_golden, sample, save_golden, statistics
+from tcm_hf.conversion.golden import load_golden, sample, save_golden, seeded_image, statistics
 from tcm_hf.conversion.verify import stages_of, verify
+from tiny import SIZE_HW
+from tiny_rotated import tiny_rotated_model
+from tiny_spotter import tiny_spotter
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,41 @@ def test_the_first_stage_that_differs_is_where_the_fault_lies(model, golden, wei
         assert first_difference(verify(model, golden)) == stage
     finally:
         tensor.copy_(good)
+
+
+def golden_of(model, path):
+    """A golden of a model's own numbers for one landscape image."""
+    shape = (1, 3, *SIZE_HW)
+    save_golden(path, stages_of(model, torch.from_numpy(seeded_image(7, shape))), seed=7, shape=shape)
+    return load_golden(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "weight", "stages", "first"),
+    [
+        (
+            lambda: tiny_spotter("tcm"),
+            "head.character.bias",
+            {"stage2", "text_embeddings_after", "score_map", "control_points", "proposal_index"},
+            "character_logits",
+        ),
+        (
+            lambda: tiny_rotated_model("rotated_atss"),
+            "head.centerness.bias",
+            {"stage0", "score_map", "neck4", "cls4", "box0"},
+            "centerness0",
+        ),
+    ],
+    ids=["spotter", "rotated"],
+)
+def test_spotters_and_rotated_detectors_are_compared_too(tmp_path, make, weight, stages, first):
+    model = make()
+    golden = golden_of(model, tmp_path / "x.json")
+    comparisons = verify(model, golden)
+    assert all(one.agrees for one in comparisons) and stages <= {one.name for one in comparisons}
+    with torch.no_grad():
+        model.state_dict()[weight].add_(0.5)
+    assert first_difference(verify(model, golden)) == first
 
 
 def test_what_a_sample_misses_the_statistics_see(tmp_path, model):

@@ -4,18 +4,43 @@ import pytest
 
 from tcm_hf.cli.presets import figures_text
 from tcm_hf.modeling.configuration_tcm import TCMConfig
+from tcm_hf.modeling.configuration_tcm_spotting import TCMSpottingConfig
 from tcm_hf.modeling.presets_clip4str import PRESETS as RECOGNIZER_PRESETS
+from tcm_hf.modeling.presets_rotated import PRESETS as ROTATED_PRESETS
+from tcm_hf.modeling.presets_spotting import PRESETS as SPOTTER_PRESETS
 from tcm_hf.modeling.presets_tcm import PRESETS as DETECTOR_PRESETS
+from tcm_hf.presets.families import FAMILIES
 from tcm_hf.presets.preset_rows import preset_rows
-from tcm_hf.presets.published import CTW1500, DETECTORS, IC15, RECOGNIZERS, SOURCES, TD500, TOTALTEXT
+from tcm_hf.presets.published import (
+    CTW1500,
+    DETECTORS,
+    DOTA,
+    IC15,
+    RECOGNIZERS,
+    ROTATED_DETECTORS,
+    SOURCES,
+    SPOTTERS,
+    TD500,
+    TOTALTEXT,
+)
+from tcm_hf.processing.presets_image_processing_spotting import PRESETS as SPOTTING_PROCESSORS
 
-FACTS = DETECTORS | RECOGNIZERS
+FACTS = DETECTORS | SPOTTERS | ROTATED_DETECTORS | RECOGNIZERS
 
 
 def test_every_preset_has_its_facts_and_its_row():
     assert list(DETECTORS) == list(DETECTOR_PRESETS)
+    assert list(SPOTTERS) == list(SPOTTER_PRESETS)
+    assert list(ROTATED_DETECTORS) == list(ROTATED_PRESETS)
     assert list(RECOGNIZERS) == list(RECOGNIZER_PRESETS)
     assert [row.name for row in preset_rows()] == list(FACTS)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.config.model_type)
+def test_every_preset_of_a_model_is_one_of_its_image_processor_too(family):
+    assert set(family.config.presets) <= set(family.image_processor.presets)
+    for name in family.config.presets:
+        family.image_processor.from_preset(name)
 
 
 # The paper's tables as its slides give them (F-measure in percent), and the rows of the two READMEs.
@@ -70,13 +95,20 @@ def published_percent(name, data_set, source):
         "T4": T4 if name in MANY_PROMPTS else {},
         "T6": ablation,
         "T10": {TD500: T10.get(name)},
-        "readme": README if name.startswith("tcm-dbnet-r50") else {},
+        "readme": {DOTA: ROTATED[name]} if name in ROTATED else README if name in DBNETS else {},
         "code": {data_set: CODE.get((name, data_set))},
         "clip4str": dict(zip(words, CLIP4STR.get(name, ()), strict=False)),
     }
     return cells[source].get(data_set)
 
 
+ROTATED = {
+    "tcm-rotated-fcos-r50-dota": 75.1,
+    "tcm-rotated-atss-r50-dota": 76.1,
+    "tcm-rotated-retinanet-r50-dota": 70.99,
+}
+"""AP50 on DOTA v1.0, in the README."""
+DBNETS = {name for name in DETECTORS if name.startswith("tcm-dbnet-r50")}
 MANY_PROMPTS = {"tcm-dbnet-r50-ic15-32", "tcm-dbnet-r50-ctw1500", "tcm-dbnet-r50-totaltext"}
 
 
@@ -116,6 +148,28 @@ def test_a_preset_has_as_many_learnable_prompts_as_its_released_configuration(na
     words = len(config.prompt_token_ids[0])
     assert config.num_learnable_prompts == learned
     assert config.text_tower_config.max_position_embeddings == learned + words
+
+
+# Settings of the released spotters: classes of characters in a word, least score, sizes of test pictures.
+RELEASED = {
+    "tcm-testr-r50-totaltext": (25, 0.45, 1600, 1824),
+    "tcm-testr-r50-ic15": (25, 0.3, 1440, 4000),
+    "tcm-testr-r50-ctw1500": (100, 0.7, 1000, 1824),
+    "tcm-abcnet-r50-totaltext": (25, 0.45, 1000, 1824),
+    "tcm-abcnet-r50-ic15": (25, 0.45, 2000, 4000),
+    "tcm-abcnet-r50-ctw1500": (100, 0.6, 800, 1024),
+}
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_spotter_s_preset_has_the_released_settings(name):
+    config, pictures = TCMSpottingConfig.from_preset(name), SPOTTING_PROCESSORS[name]
+    is_testr = config.head_config.head_type == "testr"
+    threshold = pictures["threshold"] if is_testr else config.head_config.proposal_threshold
+    sides = (pictures["size"]["shortest_edge"], pictures["size"]["longest_edge"])
+    assert (config.head_config.num_characters, threshold, *sides) == RELEASED[name]
+    assert config.method == "tcm" and config.matching_fusion == "add" and config.matching_stage == 2
+    assert config.num_learnable_prompts == 4 and config.text_tower_config.max_position_embeddings == 18
 
 
 @pytest.mark.parametrize("name", DETECTORS)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
@@ -17,7 +18,7 @@ library_name: transformers
 pipeline_tag: {pipeline_tag}
 tags:
 - {task}
-- ocr
+- {field}
 - {model_type}
 ---
 
@@ -50,7 +51,27 @@ PUBLISHED_TCM = (
     "A checkpoint of the code released with TCM (arXiv 2302.14338) and FastTCM (arXiv 2308.10408) in the "
     "format of Transformers."
 )
-DETECTOR_TITLES = {"tcm": "TCM", "fasttcm": "FastTCM", "baseline": "Text detector"}
+METHODS = {"tcm": "TCM, ", "fasttcm": "FastTCM, ", "baseline": ""}
+
+
+class Task(NamedTuple):
+    """What a model is for: our pipeline, the Hub's name for it, what it is called, and its field."""
+
+    pipeline: str
+    hub: str
+    kind: str
+    field: str = "ocr"
+
+
+TASKS = {
+    "clip4str": Task("text-recognition", "image-to-text", "text recogniser"),
+    "tcm": Task("text-detection", "object-detection", "text detector"),
+    "tcm_spotting": Task("text-spotting", "image-to-text", "text spotter"),
+    "tcm_rotated": Task(
+        "rotated-object-detection", "object-detection", "detector of rotated objects", "remote-sensing"
+    ),
+}
+"""By `model_type`."""
 START = (
     "A starting point for training: the towers are CLIP's, everything else has fresh random weights. It "
     "neither finds nor reads text yet."
@@ -73,21 +94,25 @@ def clip4str_card(
     return _card(model, "CLIP4STR", PUBLISHED, rows)
 
 
-def tcm_card(
+def converted_card(
     model: PreTrainedModel, checkpoint: Checkpoint, report: KeyReport, notes: Mapping[str, str]
 ) -> str:
-    """Card of a converted TCM checkpoint; `notes` tells what is known of it, and how."""
+    """Card of a converted checkpoint of TCM's code; `notes` tells what is known of it, and how."""
     rows = _source_rows(checkpoint.path.name, checkpoint.kind, model, report)
     config = model.config
     rows |= {
         "method": config.method,
-        "detector": config.head_config.head_type,
+        "head": config.head_config.head_type,
         "image tower": config.image_tower_config.tower_type,
         **notes,
     }
     if iterations := checkpoint.meta.get("iter"):
-        rows["trained for"] = f"{iterations} iterations, {checkpoint.meta.get('epoch', '?')} epochs"
-    return _card(model, DETECTOR_TITLES[config.method], PUBLISHED_TCM, rows)
+        rows["trained for"] = f"{iterations} iterations"
+        if epochs := checkpoint.meta.get("epoch"):
+            rows["trained for"] += f", {epochs} epochs"
+    kind = TASKS[config.model_type].kind
+    title = f"{METHODS[config.method]}{kind}" if METHODS[config.method] else kind.capitalize()
+    return _card(model, title, PUBLISHED_TCM, rows)
 
 
 def clip_start_card(model: PreTrainedModel, source: ClipSource, report: KeyReport) -> str:
@@ -118,16 +143,16 @@ def _recognizer_rows(model: PreTrainedModel, normalization: str) -> dict[str, st
 
 
 def _card(model: PreTrainedModel, title: str, origin: str, rows: dict[str, str]) -> str:
-    recognizes = model.config.model_type == "clip4str"
-    task = "text-recognition" if recognizes else "text-detection"
+    task = TASKS[model.config.model_type]
     return CARD.format(
-        pipeline_tag="image-to-text" if recognizes else "object-detection",
-        task=task,
+        pipeline_tag=task.hub,
+        task=task.pipeline,
+        field=task.field,
         model_type=model.config.model_type,
         title=title,
         origin=origin,
         rows="\n".join(f"| {name} | {_cell(value)} |" for name, value in rows.items()),
-        example=f'pipe = pipeline("{task}", model="PATH_OF_THIS_FOLDER")\nprint(pipe("image.jpg"))',
+        example=f'pipe = pipeline("{task.pipeline}", model="PATH_OF_THIS_FOLDER")\nprint(pipe("image.jpg"))',
     )
 
 
@@ -136,4 +161,4 @@ def _cell(value: str) -> str:
     return re.sub(r"[\\|\[]", r"\\\g<0>", one_line(value)).replace("<", "&lt;")
 
 
-__all__ = ["clip4str_card", "clip_start_card", "tcm_card"]
+__all__ = ["clip4str_card", "clip_start_card", "converted_card"]

@@ -7,7 +7,9 @@ from tcm_hf.conversion.clip4str_processor import clip4str_processor
 from tcm_hf.conversion.from_clip import ClipStart, start_from_clip
 from tcm_hf.conversion.saving import save_converted
 from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
+from tcm_hf.modeling.configuration_rotated import TCMRotatedDetectionConfig
 from tcm_hf.modeling.configuration_tcm import TCMConfig
+from tcm_hf.processing.image_processing_rotated import TCMRotatedImageProcessor
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tcm_hf.processing.processing_clip4str import CLIP4STRProcessor
 
@@ -40,12 +42,14 @@ def convert_clip(
     """
     start = start_from_clip(source, preset_or_config, activation, vocabulary)
     config = start.model.config
-    processor: CLIP4STRProcessor | TCMImageProcessor
+    processor: CLIP4STRProcessor | TCMImageProcessor | TCMRotatedImageProcessor
     if isinstance(config, CLIP4STRConfig):
         processor, size_hw = (
             clip4str_processor(config, vocabulary or start.source.vocabulary),
             config.image_size_hw,
         )
+    elif isinstance(config, TCMRotatedDetectionConfig):
+        processor, size_hw = TCMRotatedImageProcessor(), DETECTOR_IMAGE_HW
     else:
         processor, size_hw = _detector_processor(preset_or_config), DETECTOR_IMAGE_HW
     card = clip_start_card(start.model, start.source, start.report)

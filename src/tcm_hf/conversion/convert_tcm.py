@@ -1,15 +1,13 @@
 """A published TCM checkpoint (mmocr 0.x) becomes a folder of ours: model, processor and card, verified."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 
-from tcm_hf.conversion.card import tcm_card
-from tcm_hf.conversion.key_report import KeyReport, first_problems, fit_tensors
+from tcm_hf.conversion.checkpoint_kinds import first_names, refuse_other_kinds
+from tcm_hf.conversion.filling import UNCHECKED, Converted, filled, in_words_of
 from tcm_hf.conversion.key_rules import apply_rules
 from tcm_hf.conversion.keys_tcm import (
     ABSENT_FROM_BASELINE,
@@ -19,51 +17,17 @@ from tcm_hf.conversion.keys_tcm import (
     tcm_rules,
 )
 from tcm_hf.conversion.mmcv_config import read_mmcv_config, read_mmcv_file
-from tcm_hf.conversion.original_names import in_original_names
 from tcm_hf.conversion.safe_loading import Checkpoint, load_checkpoint
-from tcm_hf.conversion.saving import save_converted
 from tcm_hf.conversion.tcm_processing import told_processing
 from tcm_hf.conversion.tcm_settings import prompt_settings, with_preset
 from tcm_hf.conversion.tcm_sizes import told_settings
 from tcm_hf.conversion.tower_sizes import fit_positions
+from tcm_hf.conversion.writing import write_converted
 from tcm_hf.modeling.configuration_tcm import TCMConfig
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 
-VERIFIED_IMAGE_HW = (96, 160)
-
-MISTAKEN = {
-    "clip_model.": "a CLIP4STR checkpoint: use `tcm-hf convert clip4str`",
-    "testr.": "a text spotter, which this package has not",
-    "backbone.visual.": "a detector of rotated objects, which this package has not",
-    "model.image_tower.": "a model of this package already: load it with from_pretrained",
-}
-"""What names of a checkpoint begin with -> what it is, where it is no TCM detector."""
-
-CLIP_STARTS, CLIP_MEANING = ("visual.", "vision_model."), "CLIP weights: use `tcm-hf convert clip --to tcm`"
-"""The same of what has no head; a single such name in a detector is an unknown name."""
-
 IMAGENET_STEM, IMAGENET_STEM_SIZE = "backbone.conv1.weight", 7
 IMAGENET_MEANING = "a detector on an ImageNet ResNet, which has no converter: TCM's has CLIP's ResNet or ViT"
-
-UNCHECKED = "no configuration stored: completeness unchecked; give --preset or --config"
-"""That whole layers or optional parts are missing, no tensor shows."""
-
-FRESH = {r".+\.num_batches_tracked": "a counter of training steps"}
-
-
-@dataclass
-class ConvertedTCM:
-    """A checkpoint as a model of ours.
-
-    Args:
-        model: the model, in eval mode.
-        report: which tensors were taken and which left out.
-        notes: what is known of it, and how, for people: prompt, positions, image processing.
-    """
-
-    model: TCMForTextDetection
-    report: KeyReport
-    notes: dict[str, str] = field(default_factory=dict)
 
 
 def convert_tcm(
@@ -73,7 +37,7 @@ def convert_tcm(
     prompts: Sequence[str] | None = None,
     vocabulary: str | Path | None = None,
     upstream_config: str | Path | None = None,
-) -> ConvertedTCM:
+) -> Converted:
     """Converts a TCM or FastTCM checkpoint and writes it as a folder that `from_pretrained` loads.
 
     Detector (DBNet, PAN, FCENet, SegNet), image tower, parts and sizes are told by the tensors; what none
@@ -104,14 +68,9 @@ def convert_tcm(
     configuration = stored_configuration(read.meta, upstream_config)
     source = str(read.path)
     converted = detector_of(read.tensors, configuration["model"], preset, prompts, vocabulary, source)
-    try:
-        told = told_processing(converted.model.config, configuration, preset)
-    except ValueError as error:
-        raise ValueError(f"{source} cannot be converted: {error}") from error
-    converted.notes["image processing"] = told.note
-    card = tcm_card(converted.model, read, converted.report, converted.notes)
-    save_converted(converted.model, told.processor, card, folder, VERIFIED_IMAGE_HW)
-    return converted
+    return write_converted(
+        converted, read, lambda: told_processing(converted.model.config, configuration, preset), folder
+    )
 
 
 def load_tcm(
@@ -120,7 +79,7 @@ def load_tcm(
     prompts: Sequence[str] | None = None,
     vocabulary: str | Path | None = None,
     upstream_config: str | Path | None = None,
-) -> ConvertedTCM:
+) -> Converted:
     """As [`convert_tcm`], without writing anything; also takes a checkpoint that is read already."""
     read = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     stored = stored_model(read.meta, upstream_config)
@@ -130,7 +89,7 @@ def load_tcm(
 def stored_configuration(
     meta: Mapping[str, Any], upstream_config: str | Path | None = None
 ) -> dict[str, Any]:
-    """Upstream's configuration, from what mmcv stores beside the weights.
+    """Upstream's configuration, from what mmcv (`config`) or mmengine (`cfg`) stores beside the weights.
 
     Args:
         meta: what the checkpoint carries.
@@ -149,7 +108,7 @@ def stored_configuration(
         if not isinstance(model, dict):
             raise ValueError(f"{upstream_config} must describe a model (`model = dict(…)`): it does not.")
         return variables | {"model": model}
-    config = meta.get("config")
+    config = meta.get("config", meta.get("cfg"))
     variables = read_mmcv_config(config) if isinstance(config, str) else {}
     model = variables.get("model")
     # What our own export adds: ids need no vocabulary.
@@ -169,7 +128,7 @@ def detector_of(
     prompts: Sequence[str] | None = None,
     vocabulary: str | Path | None = None,
     source: str = "the state dict",
-) -> ConvertedTCM:
+) -> Converted:
     """A detector of upstream's tensors.
 
     Args:
@@ -186,23 +145,19 @@ def detector_of(
     tower, detector = _kind(tensors, source)
     renamed = apply_rules(tensors, tcm_rules(tower, detector), IGNORABLE_FOR_TCM_CHECKPOINTS)
     notes = {}
-    try:
+    with in_words_of(renamed, source):
         told, num_classes = told_settings(renamed.tensors, tower, detector, stored)
         token_ids, notes["prompt"] = prompt_settings(told, num_classes, stored, prompts, vocabulary)
         settings = told if preset is None else with_preset(told, preset)
         config = TCMConfig(**settings | {"prompt_token_ids": token_ids})
-    except (ValueError, StrictDataclassError) as error:
-        reason = in_original_names(str(error).rstrip("."), renamed.rules)
-        raise ValueError(f"{source} cannot be converted: {reason}.{first_problems(renamed)}") from error
     if resized := fit_positions(renamed.tensors, config):
         notes["positions"] = resized
     if preset is None and not stored.keys() - {"prompt_token_ids"}:
         notes["completeness"] = UNCHECKED
-    model = TCMForTextDetection(config).eval()
     absent = UNUSED | (ABSENT_FROM_BASELINE if config.method == "baseline" else {})
-    state, report = fit_tensors(renamed, model.state_dict(), source, FRESH, absent)
-    model.load_state_dict(state)
-    return ConvertedTCM(model, report, notes)
+    converted = filled(TCMForTextDetection, config, renamed, source, absent)
+    converted.notes = notes
+    return converted
 
 
 def _kind(tensors: Mapping[str, torch.Tensor], source: str) -> tuple[str, str]:
@@ -211,21 +166,17 @@ def _kind(tensors: Mapping[str, torch.Tensor], source: str) -> tuple[str, str]:
     Raises:
         ValueError: if it is something else.
     """
-    detector = next((kind for sign, kind in SIGNS.items() if sign in tensors), None)
-    for start, meaning in MISTAKEN.items():
-        if any(name.startswith(start) for name in tensors):
-            raise ValueError(f"{source} is {meaning}.")
-    if detector is None and any(name.startswith(CLIP_STARTS) for name in tensors):
-        raise ValueError(f"{source} is {CLIP_MEANING}.")
+    expected = (
+        "TCM detector: expected names of upstream (backbone.…, neck.…, bbox_head.…) with the head of DBNet, "
+        "PAN, FCENet or SegNet"
+    )
     if (stem := tensors.get(IMAGENET_STEM)) is not None and stem.shape[-1:] == (IMAGENET_STEM_SIZE,):
         raise ValueError(f"{source} is {IMAGENET_MEANING}.")
+    refuse_other_kinds(tensors, "tcm", expected, source)
+    detector = next((kind for sign, kind in SIGNS.items() if sign in tensors), None)
     if detector is None or not any(name.startswith("backbone.") for name in tensors):
-        some = ", ".join(sorted(tensors)[:4])
-        raise ValueError(
-            f"{source} is no TCM detector: expected names of upstream (backbone.…, neck.…, bbox_head.…) with "
-            f"the head of DBNet, PAN, FCENet or SegNet, got {some}, …"
-        )
+        raise ValueError(f"{source} is no {expected}, got {first_names(list(tensors))}.")
     return "clip_vit" if "backbone.class_embedding" in tensors else "clip_resnet", detector
 
 
-__all__ = ["ConvertedTCM", "convert_tcm", "detector_of", "load_tcm", "stored_configuration", "stored_model"]
+__all__ = ["convert_tcm", "detector_of", "load_tcm", "stored_configuration", "stored_model"]

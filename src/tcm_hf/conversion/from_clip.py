@@ -1,4 +1,4 @@
-"""CLIP weights become the starting point of a recogniser (CLIP4STR) or a detector (TCM, FastTCM)."""
+"""CLIP weights become the starting point of a recogniser (CLIP4STR) or of TCM's detectors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +33,22 @@ from tcm_hf.conversion.tower_sizes import (
 from tcm_hf.modeling.adapters_clip4str import LadderAdapter
 from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
 from tcm_hf.modeling.configuration_parts import own_settings
+from tcm_hf.modeling.configuration_rotated import TCMRotatedDetectionConfig
 from tcm_hf.modeling.configuration_tcm import TCMConfig
 from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
+from tcm_hf.modeling.modeling_rotated import TCMForRotatedObjectDetection
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 
-FAMILIES: dict[str, type[TCMConfig] | type[CLIP4STRConfig]] = {"clip4str": CLIP4STRConfig, "tcm": TCMConfig}
+FAMILIES: dict[str, type[TCMConfig] | type[CLIP4STRConfig]] = {
+    "clip4str": CLIP4STRConfig,
+    "tcm": TCMConfig,
+    "rotated": TCMRotatedDetectionConfig,
+}
+
+DETECTORS: dict[type[TCMConfig], type[PreTrainedModel]] = {
+    TCMConfig: TCMForTextDetection,
+    TCMRotatedDetectionConfig: TCMForRotatedObjectDetection,
+}
 
 EXAMPLES = {"clip_resnet": "fasttcm-dbnet-r50-ic15", "clip_vit": "tcm-dbnet-vit-b16"}
 """A preset for each of CLIP's image towers."""
@@ -86,7 +97,8 @@ def from_clip(
 ) -> PreTrainedModel:
     """A model that starts from CLIP: its towers are CLIP's, everything else is fresh and wants training.
 
-    CLIP4STR starts from a ViT CLIP, TCM and FastTCM from a ResNet or a ViT CLIP. Head counts and activation
+    CLIP4STR starts from a ViT CLIP, TCM and FastTCM (for text or for rotated objects, with classes of
+    `tcm_hf.class_prompts` in the config) from a ResNet or a ViT CLIP. Head counts and activation
     are those that the CLIP weights were trained with (16 heads and GELU for OpenCLIP's H/14, whatever the
     preset of the published model says).
 
@@ -94,14 +106,14 @@ def from_clip(
         source: OpenAI's `.pt` archive, a file of OpenCLIP, or a folder or Hub id of OpenCLIP, of
             transformers' `CLIPModel` or of timm's `resnet*_clip`. timm holds the image half only: the text
             tower is fresh then, and not frozen.
-        preset_or_config: `"clip4str"` or `"tcm"` for the defaults at the size of the source; or a preset
-            or config, whose towers must have that size.
+        preset_or_config: `"clip4str"`, `"tcm"` or `"rotated"` for the defaults at the size of the source; or
+            a preset or config, whose towers must have that size.
         activation: `"quick_gelu"` or `"gelu"` for a source that does not say it, see `load_clip_source`.
         vocabulary: where CLIP's vocabulary comes from, see `load_clip_vocabulary`; read for CLIP4STR only.
             None takes that of the source, if it is a folder or id that carries one.
 
     Returns:
-        `CLIP4STRForTextRecognition` or `TCMForTextDetection`, in eval mode.
+        `CLIP4STRForTextRecognition`, `TCMForTextDetection` or `TCMForRotatedObjectDetection`, in eval mode.
 
     Raises:
         OSError: if there is no such file.
@@ -125,9 +137,10 @@ def start_from_clip(
     """As [`from_clip`], with the report of the tensors."""
     config = _config(preset_or_config)
     clip = load_clip_source(source, activation)
+    sized = not isinstance(preset_or_config, str) or preset_or_config not in FAMILIES
     if isinstance(config, CLIP4STRConfig):
-        return _start_clip4str(clip, config, sized=preset_or_config != "clip4str", vocabulary=vocabulary)
-    return _start_tcm(clip, config, sized=preset_or_config != "tcm")
+        return _start_clip4str(clip, config, sized, vocabulary)
+    return _start_tcm(clip, config, sized)
 
 
 def _config(preset_or_config: str | TCMConfig | CLIP4STRConfig) -> TCMConfig | CLIP4STRConfig:
@@ -183,7 +196,7 @@ def _start_tcm(clip: ClipSource, config: TCMConfig, sized: bool) -> ClipStart:
         raise ValueError(f"{clip.name}: {error}") from error
     config = _tcm_config(clip, config, image, text, sized)
     fit_positions(renamed.tensors, config)
-    model = TCMForTextDetection(config).eval()
+    model = DETECTORS[type(config)](config).eval()
     fresh = FRESH_FOR_TCM if has_text else FRESH_FOR_TCM | FRESH_TEXT_TOWER
     absent = ABSENT_FROM_BASELINE if config.method == "baseline" else None
     return ClipStart(model, clip, _load(model, renamed, clip, fresh, absent))
@@ -213,7 +226,8 @@ def _tcm_config(
         settings["text_tower_config"] = {**wanted_text, "projection_dim": image["embed_dim"], **text}
         # A text tower without CLIP's weights has everything to learn.
         settings["freeze_text_tower"] = config.freeze_text_tower and bool(text)
-    return TCMConfig(**settings)
+    # A field of every config of transformers, so none of the own ones.
+    return type(config)(**settings, id2label=config.id2label)
 
 
 def _check_sizes(clip: ClipSource, found: dict[str, Any], asked: dict[str, Any]) -> None:
@@ -230,7 +244,7 @@ def _check_sizes(clip: ClipSource, found: dict[str, Any], asked: dict[str, Any])
     if wrong:
         raise ValueError(
             f"{clip.name} has another size than the preset or config: {'; '.join(wrong)}. Take the preset of "
-            'this size, or "clip4str" or "tcm" for the size of the source.'
+            'this size, or "clip4str", "tcm" or "rotated" for the size of the source.'
         )
 
 

@@ -25,6 +25,8 @@ which see what a sample misses. Names of stages, in the order of computation:
 | `prob`, `thr`, `binary` | DBNet: the three maps, (B, H, W) |
 | `head` | PAN: (B, 2 + E, h, w) logits of text and kernel, embedding; SegNet: (B, K, H, W) logits |
 | `cls0`, `reg0` … | FCENet, by level: (B, 4, h, w) logits of region and centre; (B, 2 (2 K + 1), h, w) |
+| `cls0`, `box0`, `centerness0` … | rotated objects, by level: (B, A K, h, w), (B, A 5, h, w), (B, A, h, w) |
+| `proposal_index` … `character_logits` | spotters: fields of `TCMTextSpottingOutput`, words of one image |
 """
 
 import json

@@ -81,8 +81,8 @@ def read_mmcv_file(path: str | Path, depth: int = 0) -> dict[str, Any]:
         raise ValueError(f"{path}: `_base_` must name files: it is {reprlib.repr(bases)}.")
     variables: dict[str, Any] = {}
     for base in bases:
-        variables = _merged(variables, read_mmcv_file(path.parent / base, depth + 1))
-    return _merged(variables, own)
+        variables = merged(variables, read_mmcv_file(path.parent / base, depth + 1))
+    return merged(variables, own)
 
 
 def write_mmcv_config(variables: Mapping[str, Any]) -> str:
@@ -90,14 +90,14 @@ def write_mmcv_config(variables: Mapping[str, Any]) -> str:
     return "".join(f"{name} = {pformat(value, sort_dicts=False)}\n" for name, value in variables.items())
 
 
-def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """As mmcv merges: dictionaries entry by entry, unless one says `_delete_`."""
     result = dict(base)
     for name, value in own.items():
         if isinstance(value, dict):
             value = dict(value)
             below = {} if value.pop("_delete_", False) else result.get(name)
-            value = _merged(below if isinstance(below, dict) else {}, value)
+            value = merged(below if isinstance(below, dict) else {}, value)
         result[name] = value
     return result
 
@@ -166,4 +166,12 @@ class _Reader:
         return entries
 
 
-__all__ = ["read_mmcv_config", "read_mmcv_file", "write_mmcv_config"]
+__all__ = [
+    "MAX_CHARACTERS",
+    "MAX_DEPTH",
+    "MAX_VALUES",
+    "merged",
+    "read_mmcv_config",
+    "read_mmcv_file",
+    "write_mmcv_config",
+]

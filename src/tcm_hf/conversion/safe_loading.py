@@ -20,6 +20,7 @@ from tcm_hf.conversion.archive_reader import (
     read_archive,
     scripted_tensors,
 )
+from tcm_hf.conversion.array_pickle import read_array_pickle
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Keys under which training programs keep the tensors, beside the optimizer's state and the like."""
@@ -50,7 +51,8 @@ class Checkpoint:
         kind: what sort of file it is, for people.
         tensors: tensors by their names, without the prefixes of wrappers.
         settings: plain values that a Lightning checkpoint stores of its model (`hyper_parameters`).
-        meta: plain values that mmcv's runner stores beside the weights; `config` is its configuration file.
+        meta: plain values that mmcv's and mmengine's runners store beside the weights: `config` (`cfg`) is
+            the configuration file, `dataset_meta` has the names of classes; of detectron2 `iter`.
         left_out: classes of objects beside the tensors, which were not built.
         is_torchscript: whether the file is a TorchScript archive, OpenAI's kind.
     """
@@ -119,7 +121,10 @@ def _read(path: Path, head: bytes) -> Checkpoint:
     try:
         content = _load_with_torch(path)
     except pickle.UnpicklingError as error:
-        raise _refusal(path, _named_by_torch(error)) from error
+        try:
+            content = read_array_pickle(path)
+        except Exception:  # it is no such pickle either
+            raise _refusal(path, _named_by_torch(error)) from error
     return _from_content(path, content, set())
 
 
@@ -170,13 +175,9 @@ def _named_by_torch(error: Exception) -> str:
 
 def _from_content(path: Path, content: Any, left_out: set[str]) -> Checkpoint:
     """The tensors of an unpickled object, found below its wrappers."""
-    settings, meta = _plain_values(content, "hyper_parameters"), _plain_values(content, "meta")
-    kind = "file of torch.save"
-    if "mmcv_version" in meta:
-        kind = f"mmcv checkpoint ({meta['mmcv_version']})"
+    settings, meta = _plain_values(content, "hyper_parameters"), _meta(content)
+    kind = _kind(content, meta)
     if isinstance(content, Mapping):
-        if "pytorch-lightning_version" in content:
-            kind = f"Lightning checkpoint ({content['pytorch-lightning_version']})"
         for wrapper in WRAPPERS:
             if isinstance(content.get(wrapper), Mapping | StandIn):
                 content = content[wrapper]
@@ -200,6 +201,32 @@ def _from_content(path: Path, content: Any, left_out: set[str]) -> Checkpoint:
             f"its {len(content)} entries are no tensors: {shown}."
         )
     return Checkpoint(path, kind, _without_prefixes(content), settings, meta, sorted(left_out))
+
+
+def _kind(content: Any, meta: Mapping[str, Any]) -> str:
+    """What wrote a file, for people."""
+    if not isinstance(content, Mapping):
+        return "file of torch.save"
+    if "pytorch-lightning_version" in content:
+        return f"Lightning checkpoint ({content['pytorch-lightning_version']})"
+    for program in ("mmcv", "mmengine"):
+        if f"{program}_version" in meta:
+            return f"{program} checkpoint ({meta[f'{program}_version']})"
+    if type(content.get("iteration")) is int:
+        return "detectron2 checkpoint"
+    return "detectron2 model zoo" if "matching_heuristics" in content else "file of torch.save"
+
+
+def _meta(content: Any) -> dict[str, Any]:
+    """Plain values beside the weights: mmcv's and mmengine's `meta`, detectron2's number of iterations."""
+    meta = _plain_values(content, "meta")
+    if not isinstance(content, Mapping):
+        return meta
+    if data_set := _plain_values(content.get("meta"), "dataset_meta"):
+        meta["dataset_meta"] = data_set
+    if type(content.get("iteration")) is int:
+        meta.setdefault("iter", content["iteration"])
+    return meta
 
 
 def _plain_values(content: Any, key: str) -> dict[str, Any]:

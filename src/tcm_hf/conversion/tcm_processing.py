@@ -1,10 +1,11 @@
 """Sizes, normalisation and thresholds: ours and in the original's configuration, one table for both ways."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tcm_hf.conversion.tcm_sizes import part_of
 from tcm_hf.modeling.configuration_tcm import TCMConfig
+from tcm_hf.processing.any_pictures import AnyPictureProcessing
 from tcm_hf.processing.decoding_settings import check_settings
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 
@@ -69,7 +70,7 @@ LEVELS = 255
 class ToldProcessing(NamedTuple):
     """An image processor for a converted detector, and where its settings come from."""
 
-    processor: TCMImageProcessor
+    processor: Any
     note: str
 
 
@@ -92,22 +93,44 @@ def told_processing(
     head = config.head_config.head_type
     told = _told_decoding(part_of(part_of(configuration, "model"), "bbox_head"), head)
     told |= _told_pictures(part_of(part_of(configuration, "data"), "test"))
-    presets = TCMImageProcessor.presets
-    if preset is not None and preset in presets:
-        other = {name: value for name, value in told.items() if presets[preset].get(name, value) != value}
-        note = f"{preset} (as asked for)" + _listed("of its configuration and not taken", other)
-        return ToldProcessing(TCMImageProcessor.from_preset(preset), note)
     start, likely = f"tcm-{head}-r50", DEFAULT_PRESETS[head]
     if config.image_tower_config.tower_type == "clip_vit" and head == "dbnet":
         start, likely = "tcm-dbnet-vit", DEFAULT_VIT_PRESET
-    names = [likely, *(name for name in presets if name.startswith(start))]
+    names = [likely, *(name for name in TCMImageProcessor.presets if name.startswith(start))]
+    return chosen_processing(TCMImageProcessor, told, names, preset)
+
+
+def chosen_processing(
+    processor_class: type[AnyPictureProcessing],
+    told: Mapping[str, Any],
+    names: Sequence[str],
+    preset: str | None = None,
+    **own: Any,
+) -> ToldProcessing:
+    """An image processor with the settings of a preset and of a configuration.
+
+    Args:
+        processor_class: its class.
+        told: what the configuration says, by our names.
+        names: presets that it may be, the likeliest first; that which agrees with most of `told` gives what
+            is not told.
+        preset: the preset that was asked for, which gives all; one without image processing counts for
+            nothing.
+        **own: settings of this model alone.
+    """
+    presets = processor_class.presets
+    if preset is not None and preset in presets:
+        other = {name: value for name, value in told.items() if presets[preset].get(name, value) != value}
+        note = f"{preset} (as asked for)" + _listed("of its configuration and not taken", other)
+        return ToldProcessing(processor_class.from_preset(preset, **own), note)
+    names = [name for name in names if name in presets]
     nearest = max(names, key=lambda name: len([1 for item in told.items() if item in presets[name].items()]))
     if not told:
-        return ToldProcessing(TCMImageProcessor.from_preset(nearest), f"{nearest} (assumed)")
+        return ToldProcessing(processor_class.from_preset(nearest, **own), f"{nearest} (assumed)")
     rest = sorted(presets[nearest].keys() - told.keys())
     note = f"{nearest} (the nearest preset)" + _listed("of its configuration", told)
     note += f"; of the preset: {', '.join(rest)}" if rest else ""
-    return ToldProcessing(TCMImageProcessor.from_preset(nearest, **told), note)
+    return ToldProcessing(processor_class.from_preset(nearest, **told, **own), note)
 
 
 def _listed(title: str, settings: Mapping[str, Any]) -> str:
@@ -266,7 +289,9 @@ def upstream_test_data(processor: TCMImageProcessor) -> dict[str, Any]:
 
 
 __all__ = [
+    "LEVELS",
     "ToldProcessing",
+    "chosen_processing",
     "told_processing",
     "upstream_postprocessor",
     "upstream_test_data",

@@ -1,9 +1,10 @@
-"""Class prompts of TCM as token ids: those of the released configurations, and sentences of the user."""
+"""Class prompts of TCM as token ids: those of the released detectors, and sentences of the user."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from tcm_hf.conversion.clip_vocabulary import load_clip_vocabulary
+from tcm_hf.modeling.configuration_rotated import DOTA_CLASSES
 from tcm_hf.modeling.configuration_tcm import PREDEFINED_PROMPT_TOKEN_IDS
 from tcm_hf.processing.tokenization_clip4str import CaptionBPETokenizer
 
@@ -13,8 +14,9 @@ PAPER_PROMPT = "text"
 KNOWN: dict[str, list[int]] = {
     RELEASED_PROMPT: PREDEFINED_PROMPT_TOKEN_IDS,
     PAPER_PROMPT: [49406, 4160, 49407],
+    **DOTA_CLASSES,
 }
-"""Sentences whose ids need no vocabulary: of the released configurations, and the paper's "Text"."""
+"""Sentences whose ids need no vocabulary: of the released detectors, and the paper's "Text"."""
 
 RELEASED_LENGTH = len(PREDEFINED_PROMPT_TOKEN_IDS)
 PAPER_LENGTH = 5

@@ -17,12 +17,16 @@ from tcm_hf.modeling.configuration_tcm import TCMConfig
 COMPARED: dict[str, tuple[str, ...]] = {
     "image_tower_config": (
         "tower_type", "depths", "width", "embed_dim", "hidden_size", "num_hidden_layers", "patch_size",
-        "out_layers",
+        "out_layers", "strided_conv",
     ),
     "text_tower_config": ("hidden_size", "num_hidden_layers", "projection_dim"),
     "visual_prompt_config": ("hidden_size", "num_hidden_layers"),
     "text_refiner_config": ("hidden_size", "num_hidden_layers"),
-    "head_config": ("head_type", "neck_channels", "num_enhancements", "embedding_size", "fourier_degree"),
+    "head_config": (
+        "head_type", "neck_channels", "num_enhancements", "embedding_size", "fourier_degree", "outline",
+        "num_control_points", "num_characters", "hidden_size", "num_encoder_layers", "num_decoder_layers",
+        "num_convs", "num_region_convs",
+    ),
 }  # fmt: skip
 """What a checkpoint tells of its parts and a preset must agree with."""
 
@@ -31,17 +35,20 @@ COMPARED_FIELDS = ("method", "matching_stage", "num_learnable_prompts", "languag
 the tensors alone to say: presets hold the papers' method."""
 
 
-def preset_conflicts(told: Mapping[str, Any], preset: str) -> list[str]:
+def preset_conflicts(
+    told: Mapping[str, Any], preset: str, config_class: type[TCMConfig] = TCMConfig
+) -> list[str]:
     """Where a checkpoint is not what the preset describes, one sentence each.
 
     Args:
         told: fields of `TCMConfig` that the checkpoint tells, see `told_settings`.
-        preset: name of a preset of `TCMConfig`.
+        preset: name of a preset of the config's class.
+        config_class: `TCMConfig`, or the class of another task.
 
     Raises:
         ValueError: if there is no such preset.
     """
-    asked = own_settings(TCMConfig.from_preset(preset))
+    asked = own_settings(config_class.from_preset(preset))
     if told["method"] == "baseline" or asked["method"] == "baseline":
         names: Sequence[str] = ("method",)
     else:
@@ -66,7 +73,9 @@ def preset_conflicts(told: Mapping[str, Any], preset: str) -> list[str]:
     return wrong
 
 
-def with_preset(told: Mapping[str, Any], preset: str) -> dict[str, Any]:
+def with_preset(
+    told: Mapping[str, Any], preset: str, config_class: type[TCMConfig] = TCMConfig
+) -> dict[str, Any]:
     """All settings: the preset's, where the checkpoint tells none.
 
     Position tables are the exception: they get the preset's size, as the original resizes CLIP's.
@@ -74,9 +83,9 @@ def with_preset(told: Mapping[str, Any], preset: str) -> dict[str, Any]:
     Raises:
         ValueError: if the checkpoint conflicts with the preset, or has fewer text positions.
     """
-    if wrong := preset_conflicts(told, preset):
+    if wrong := preset_conflicts(told, preset, config_class):
         raise ValueError(f"it is not what the preset {preset} describes: {'; '.join(wrong)}")
-    settings = own_settings(TCMConfig.from_preset(preset))
+    settings = own_settings(config_class.from_preset(preset))
     tables = {
         "image_tower_config": ("grid_size", "image_size"),
         "text_tower_config": ("max_position_embeddings",),

@@ -75,7 +75,7 @@ def told_settings(
         "visual_prompt_config": None,
         "text_refiner_config": None,
     }
-    stage, num_classes = _matching_stage(tensors, laterals, _channels(image))
+    stage, num_classes = matching_stage(tensors, laterals, channels_of(image))
     if not any(name.startswith(TEXT) for name in tensors):
         if num_classes:
             raise ValueError(
@@ -84,13 +84,18 @@ def told_settings(
         return fields, 0
     if not num_classes:
         raise ValueError("it has a text encoder, and its neck reads no matching map")
-    fields |= {"matching_stage": stage, **_text_side(tensors, stored)}
-    _check_stored(fields, stored)
+    fields |= {"matching_stage": stage, **text_side(tensors, stored)}
+    check_stored(fields, stored)
     return fields, num_classes
 
 
-def _check_stored(fields: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-    """Raises ValueError if whole layers or parts are missing: only the stored configuration can tell."""
+def check_stored(fields: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    """Raises ValueError if whole layers or parts are missing: only the stored configuration can tell.
+
+    Args:
+        fields: of `TCMConfig`, as the tensors tell them.
+        stored: the original's settings of the model, or nothing.
+    """
     image = fields["image_tower_config"]
     layers = {
         "backbone.layers": image.get("depths", image.get("num_hidden_layers")),
@@ -154,7 +159,7 @@ def _resnet_tower(tensors: Tensors) -> dict[str, Any]:
         "embed_dim": shape_of(tensors, projection, 2)[0],
         # Parity: the original has so many whatever the width.
         "num_attention_heads": POOLING_HEADS,
-        "grid_size": _grid_size(tensors, IMAGE_POSITIONS),
+        "grid_size": grid_size_of(tensors, IMAGE_POSITIONS),
     }
 
 
@@ -166,7 +171,8 @@ def _vit_tower(tensors: Tensors, stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _grid_size(tensors: Tensors, name: str) -> int:
+def grid_size_of(tensors: Tensors, name: str) -> int:
+    """Side of the square grid of a table of positions; raises ValueError if there is none."""
     rows = shape_of(tensors, name, 2)[0]
     size = math.isqrt(rows - 1)
     if size < 1 or size * size != rows - 1:
@@ -176,14 +182,14 @@ def _grid_size(tensors: Tensors, name: str) -> int:
     return size
 
 
-def _channels(image: Mapping[str, Any]) -> list[int]:
+def channels_of(image: Mapping[str, Any]) -> list[int]:
     """Channels of C2 … C5 without the matching map."""
     if image["tower_type"] == "clip_vit":
         return [image["hidden_size"]] * 4
     return [4 * image["width"] * 2**stage for stage in range(4)]
 
 
-def _matching_stage(tensors: Tensors, laterals: Mapping[int, str], channels: list[int]) -> tuple[int, int]:
+def matching_stage(tensors: Tensors, laterals: Mapping[int, str], channels: list[int]) -> tuple[int, int]:
     """The stage that the matching map is concatenated to, and its channels: 0 where there is none."""
     taken = {stage: shape_of(tensors, name, 4)[1] for stage, name in laterals.items()}
     extra = {stage: count - channels[stage] for stage, count in taken.items()}
@@ -208,7 +214,16 @@ def _head(tensors: Tensors, detector: str, neck_channels: int) -> dict[str, Any]
     return head
 
 
-def _text_side(tensors: Tensors, stored: Mapping[str, Any]) -> dict[str, Any]:
+def text_side(tensors: Tensors, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `TCMConfig` on the text side, prompts of words apart.
+
+    Args:
+        tensors: tensors by our names.
+        stored: the original's settings of the model, or nothing.
+
+    Raises:
+        ValueError: if a tensor that tells a size is missing or impossible.
+    """
     text = tcm_text_config_of(tensors, "quick_gelu", CLIP_HEAD_WIDTH)
     require(tensors, [TEXT_POSITIONS, CONTEXTS])
     text["num_attention_heads"] = _heads(
@@ -274,4 +289,12 @@ def _is_square(tensor: torch.Tensor) -> bool:
     return tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1]
 
 
-__all__ = ["part_of", "told_settings"]
+__all__ = [
+    "channels_of",
+    "check_stored",
+    "grid_size_of",
+    "matching_stage",
+    "part_of",
+    "text_side",
+    "told_settings",
+]

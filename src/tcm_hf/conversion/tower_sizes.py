@@ -116,15 +116,16 @@ def tcm_text_config_of(
     }
 
 
-def resize_grid(positions: torch.Tensor, grid_size: int) -> torch.Tensor:
+def resize_grid(positions: torch.Tensor, grid_size: int, mode: str = "bilinear") -> torch.Tensor:
     """Position embeddings of a square grid for a grid of another size.
 
     Args:
         positions: (1 + g², C): of the global token, then of the grid row by row.
         grid_size: side of the new grid.
+        mode: how it is interpolated, "bilinear" or "bicubic".
 
     Returns:
-        (1 + grid_size², C); the grid interpolated bilinearly, the global token as it was.
+        (1 + grid_size², C); the grid interpolated, the global token as it was.
 
     Raises:
         ValueError: if the grid is not square.
@@ -138,14 +139,14 @@ def resize_grid(positions: torch.Tensor, grid_size: int) -> torch.Tensor:
     if old_size == grid_size:
         return positions
     grid = positions[1:].float().T.reshape(1, -1, old_size, old_size)
-    grid = nn.functional.interpolate(grid, size=(grid_size, grid_size), mode="bilinear", align_corners=False)
+    grid = nn.functional.interpolate(grid, size=(grid_size, grid_size), mode=mode, align_corners=False)
     return torch.cat([positions[:1].float(), grid[0].flatten(1).T])
 
 
 def fit_positions(tensors: dict[str, torch.Tensor], config: TCMConfig) -> str:
     """Brings position tables to a config's size, as the original does with CLIP's.
 
-    Grids are interpolated bilinearly, the global token apart; text positions are cut off behind.
+    Grids are interpolated as the tower does it, the global token apart; text positions are cut off behind.
 
     Args:
         tensors: tensors by their names in `TCMForTextDetection`; position tables are replaced.
@@ -158,7 +159,8 @@ def fit_positions(tensors: dict[str, torch.Tensor], config: TCMConfig) -> str:
     is_vit = tower.tower_type == "clip_vit"
     name = VIT_POSITIONS if is_vit else IMAGE_POSITIONS
     if (grid := tensors.get(name)) is not None:
-        tensors[name] = resize_grid(grid, tower.image_size // tower.patch_size if is_vit else tower.grid_size)
+        side = tower.image_size // tower.patch_size if is_vit else tower.grid_size
+        tensors[name] = resize_grid(grid, side, "bilinear" if is_vit else tower.grid_interpolation)
         if len(tensors[name]) != len(grid):
             done.append(f"image positions resized from {len(grid)} to {len(tensors[name])} rows")
     if (text := tensors.get(TEXT_POSITIONS)) is not None and config.text_tower_config is not None:

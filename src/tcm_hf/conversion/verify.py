@@ -11,7 +11,10 @@ import torch
 from torch import nn
 
 from tcm_hf.conversion.golden import TOKEN_IDS, Golden, sample, seeded_image, statistics
+from tcm_hf.conversion.verify_heads import head_stages
+from tcm_hf.modeling.modeling_rotated import TCMForRotatedObjectDetection
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
+from tcm_hf.modeling.modeling_tcm_spotting import FastTCMForTextSpotting
 
 TOLERANCE = 5e-4
 """Largest difference, in standard deviations of the stage. The originals in float32 differ from themselves in
@@ -21,11 +24,13 @@ ORDER = [
     "stage0", "stage1", "stage2", "stage3", "global_feat", "visual_embeddings", "token_ids", "prompt_gen",
     "text_embeddings_before", "text_embeddings_fused", "visual_prompt_diff", "visual_embeddings_refined",
     "text_diff", "text_embeddings_after", "score_map", "neck", "neck0", "neck1", "neck2", "neck3", "prob",
-    "thr", "binary", "head", "cls0", "reg0", "cls1", "reg1", "cls2", "reg2",
+    "thr", "binary", "head", "cls0", "reg0", "cls1", "reg1", "cls2", "reg2", "proposal_index",
+    "proposal_boxes", "score_logits", "control_points", "bezier_points", "character_logits", "ctc_logits",
 ]  # fmt: skip
 """In the order of computation, so that the first stage that differs is where the fault lies."""
 
 Stages = dict[str, np.ndarray]
+Model = TCMForTextDetection | FastTCMForTextSpotting | TCMForRotatedObjectDetection
 
 
 @dataclass
@@ -47,11 +52,11 @@ class StageComparison:
     reason: str = ""
 
 
-def verify(model: TCMForTextDetection, golden: Golden, tolerance: float = TOLERANCE) -> list[StageComparison]:
+def verify(model: Model, golden: Golden, tolerance: float = TOLERANCE) -> list[StageComparison]:
     """Runs a model on the golden's image and compares every stage that the golden has.
 
     Args:
-        model: the detector, in eval mode; one of half precision is computed as a copy in float32.
+        model: the detector or spotter, in eval mode; one of half precision is computed as a copy in float32.
         golden: see `load_golden`.
         tolerance: largest difference, in standard deviations of a stage.
 
@@ -75,11 +80,11 @@ def verify(model: TCMForTextDetection, golden: Golden, tolerance: float = TOLERA
     ]
 
 
-def stages_of(model: TCMForTextDetection, pixel_values: torch.Tensor) -> Stages:
+def stages_of(model: Model, pixel_values: torch.Tensor) -> Stages:
     """What a model computes on the way, by the names of golden files.
 
     Args:
-        model: the detector, in eval mode.
+        model: the detector or spotter, in eval mode.
         pixel_values: (B, 3, H, W).
     """
     stages: Stages = {}
@@ -90,38 +95,10 @@ def stages_of(model: TCMForTextDetection, pixel_values: torch.Tensor) -> Stages:
             _keep(stages, "score_map", backbone.matching_map)
         if model.model.visual_prompter is not None:
             _keep(stages, "visual_embeddings_refined", backbone.dense_embedding)
-        maps = model.head(backbone, for_training=True)
-    for name, tensor in MAPS[model.config.head_config.head_type](maps).items():
-        _keep(stages, name, tensor)
+        for name, tensor in head_stages(model, backbone).items():
+            _keep(stages, name, tensor)
     return stages
 
-
-def _dbnet_maps(maps: Any) -> dict[str, torch.Tensor]:
-    return {"prob": maps.probability_map, "thr": maps.threshold_map, "binary": maps.binary_map}
-
-
-def _pan_maps(maps: Any) -> dict[str, torch.Tensor]:
-    logits = [maps.text_logits[:, None], maps.kernel_logits[:, None], maps.pixel_embeddings]
-    return {"head": torch.cat(logits, dim=1)}
-
-
-def _fcenet_maps(maps: Any) -> dict[str, torch.Tensor]:
-    logits = zip(maps.region_logits, maps.center_logits, strict=True)
-    stages = {f"cls{level}": torch.cat(pair, dim=1) for level, pair in enumerate(logits)}
-    return stages | {f"reg{level}": tensor for level, tensor in enumerate(maps.fourier_coefficients)}
-
-
-def _segnet_maps(maps: Any) -> dict[str, torch.Tensor]:
-    return {"head": maps.segmentation_logits}
-
-
-MAPS: dict[str, Callable[[Any], dict[str, torch.Tensor]]] = {
-    "dbnet": _dbnet_maps,
-    "pan": _pan_maps,
-    "fcenet": _fcenet_maps,
-    "segnet": _segnet_maps,
-}
-"""What a head gives, as the original's head gives it."""
 
 FIRST_STAGE = {"fcenet": 1}
 """The stage that the original counts as its first, where that is not C2: its tower gives no others."""
@@ -136,7 +113,7 @@ def _keep(stages: Stages, name: str, tensor: torch.Tensor) -> None:
 
 
 @contextmanager
-def _hooks(model: TCMForTextDetection, stages: Stages) -> Iterator[None]:
+def _hooks(model: Model, stages: Stages) -> Iterator[None]:
     """Inside the block every pass of the model leaves the outputs of its parts in `stages`."""
     tcm = model.model
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import torch
 
-from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
-from tcm_hf.modeling.configuration_tcm import TCMConfig
-from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
-from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
+from tcm_hf.presets.families import family_of
+
+TEXT_SIDES = (".text_tower.", ".text_model.", ".clip.text_projection.")
+"""Parts that the papers leave out; TCM's tower holds its projection, CLIP4STR's CLIP has it beside."""
 
 
 class ParameterCount(NamedTuple):
@@ -21,23 +21,17 @@ class ParameterCount(NamedTuple):
 
 @cache
 def count_parameters(preset: str) -> ParameterCount:
-    """Counts the parameters of a preset of `TCMConfig` or `CLIP4STRConfig`.
+    """Counts the parameters of a preset.
 
     Raises:
         ValueError: if there is no such preset.
     """
+    family = family_of(preset)
     with torch.device("meta"):
-        if preset in CLIP4STRConfig.presets:
-            recognizer = CLIP4STRForTextRecognition(CLIP4STRConfig.from_preset(preset))
-            text_side = [
-                parameter
-                for name, parameter in recognizer.named_parameters()
-                if ".text_model." in name or ".text_projection." in name
-            ]
-            total = recognizer.num_parameters()
-        else:
-            detector = TCMForTextDetection(TCMConfig.from_preset(preset))
-            tower = detector.model.text_tower
-            text_side = [] if tower is None else list(tower.parameters())
-            total = detector.num_parameters()
-    return ParameterCount(total, total - sum(parameter.numel() for parameter in text_side))
+        model = family.model(family.config.from_preset(preset))
+    text_side = [
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if any(part in f".{name}" for part in TEXT_SIDES)
+    ]
+    return ParameterCount(model.num_parameters(), model.num_parameters() - sum(text_side))

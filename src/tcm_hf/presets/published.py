@@ -19,6 +19,7 @@ SOURCES = {
 """Where a figure stands, by the key that `Published.source` holds."""
 
 TD500, IC15, CTW1500, TOTALTEXT = "MSRA-TD500", "ICDAR 2015", "CTW1500", "Total-Text"
+DOTA = "DOTA v1.0"
 
 
 class Published(NamedTuple):
@@ -26,7 +27,7 @@ class Published(NamedTuple):
 
     data_set: str
     percent: float
-    """F-measure of a detector, word accuracy of a recogniser."""
+    """F-measure of a detector, AP50 of one of rotated objects, word accuracy of a recogniser."""
     source: str
     """A key of `SOURCES`."""
     mark: str = ""
@@ -46,6 +47,7 @@ class Facts(NamedTuple):
 
 
 _AUTHORS = "linked in the README of the authors' code"
+_OWN = "Our own; see benchmarks/RESULTS.md."
 _NO_TABLES = (
     "FastTCM's tables are images that we could not read; its abstract says +0.2 over TCM for detectors, and "
     "47.1 % (journal) or 48.5 % (arXiv) more images a second."
@@ -157,11 +159,49 @@ DETECTORS: dict[str, Facts] = {
     "ablation-pp-lp4-lg": _on_all_sets("T6", ic15=88.6, td500=88.4, totaltext=85.5, ctw1500=84.6),
     "ablation-pp-lp4-lg-vg": _on_all_sets("T6", ic15=89.2, td500=88.8, totaltext=85.6, ctw1500=84.9),
     "ablation-pp-lp32-lg-vg": _on_all_sets("T6", ic15=89.4, td500=88.8, totaltext=85.9, ctw1500=85.1),
-    "fasttcm-dbnet-tiny": Facts(None, weights="in this package", note="Our own; see benchmarks/RESULTS.md."),
-    "fasttcm-pan-tiny": Facts(None, note="Our own; see benchmarks/RESULTS.md."),
-    "fasttcm-fcenet-tiny": Facts(None, note="Our own; see benchmarks/RESULTS.md."),
+    "fasttcm-dbnet-tiny": Facts(None, weights="in this package", note=_OWN),
+    "fasttcm-pan-tiny": Facts(None, note=_OWN),
+    "fasttcm-fcenet-tiny": Facts(None, note=_OWN),
 }
 """By the names of `TCMConfig.from_preset`."""
+
+_NO_SPOTTING_TABLES = (
+    "FastTCM's tables, which have the spotters, are images that we could not read; its abstract says +1.5 "
+    "over the spotters without CLIP."
+)
+_CANNOT_RUN = " Its released configuration cannot run; here it has the paper's equations."
+
+SPOTTERS: dict[str, Facts] = {
+    "tcm-testr-r50-totaltext": Facts(TOTALTEXT, note=_NO_SPOTTING_TABLES),
+    "tcm-testr-r50-ic15": Facts(IC15, note=_NO_SPOTTING_TABLES),
+    "tcm-testr-r50-ctw1500": Facts(CTW1500, note=_NO_SPOTTING_TABLES),
+    "tcm-testr-r50-pretrain": Facts(
+        None, note="Where the others begin; the image size is Total-Text's, by assumption."
+    ),
+    "fasttcm-testr-r50-ic15": Facts(IC15, note=_NO_SPOTTING_TABLES + _CANNOT_RUN),
+    "tcm-abcnet-r50-totaltext": Facts(TOTALTEXT, note=_NO_SPOTTING_TABLES),
+    "tcm-abcnet-r50-ic15": Facts(
+        IC15, note=_NO_SPOTTING_TABLES + " The least score of a word is Total-Text's, by assumption."
+    ),
+    "tcm-abcnet-r50-ctw1500": Facts(CTW1500, note=_NO_SPOTTING_TABLES),
+    "fasttcm-abcnet-r50-ic15": Facts(IC15, note=_NO_SPOTTING_TABLES + _CANNOT_RUN),
+    "fasttcm-testr-tiny": Facts(None, note=_OWN),
+    "fasttcm-deepsolo-tiny": Facts(None, note=_OWN),
+    "fasttcm-abcnet-tiny": Facts(None, note=_OWN),
+}
+"""By the names of `TCMSpottingConfig.from_preset`."""
+
+_ONE_FILE = "The README links one file for all three heads: `tcm-hf convert rotated` tells which it is."
+
+ROTATED_DETECTORS: dict[str, Facts] = {
+    "tcm-rotated-fcos-r50-dota": Facts(DOTA, (Published(DOTA, 75.1, "readme"),), _AUTHORS, _ONE_FILE),
+    "tcm-rotated-atss-r50-dota": Facts(DOTA, (Published(DOTA, 76.1, "readme"),), _AUTHORS, _ONE_FILE),
+    "tcm-rotated-retinanet-r50-dota": Facts(DOTA, (Published(DOTA, 70.99, "readme"),), _AUTHORS, _ONE_FILE),
+    "fasttcm-rotated-fcos-tiny": Facts(None, note=_OWN),
+    "fasttcm-rotated-atss-tiny": Facts(None, note=_OWN),
+    "fasttcm-rotated-retinanet-tiny": Facts(None, note=_OWN),
+}
+"""By the names of `TCMRotatedDetectionConfig.from_preset`."""
 
 _WORDS = ("IIIT5k", "SVT", "IC13 (1015)", "IC15 (1811)", "SVTP", "CUTE80")
 _HUB = "mzhaoshuai/CLIP4STR on the Hub"
@@ -191,6 +231,6 @@ RECOGNIZERS: dict[str, Facts] = {
     "clip4str-adapter-attention": Facts(None),
     "clip4str-adapter-ladder": Facts(None),
     "clip4str-adapter-ladder-pruning": Facts(None, note="The released code of this adapter cannot run."),
-    "clip4str-tiny": Facts(None, weights="in this package", note="Our own; see benchmarks/RESULTS.md."),
+    "clip4str-tiny": Facts(None, weights="in this package", note=_OWN),
 }
 """By the names of `CLIP4STRConfig.from_preset`; `data_set` is what it was trained on."""
