@@ -9,7 +9,7 @@ import pytest
 
 from tcm_hf.cli.main import main
 from tcm_hf.modeling.configuration_tcm import TCMConfig
-from tcm_hf.presets.published import DETECTORS, RECOGNIZERS
+from tcm_hf.presets.published import DETECTORS, RECOGNIZERS, ROTATED_DETECTORS, SPOTTERS
 from tcm_hf.processing.presets_image_processing import PRESETS
 
 PAGE = Path(__file__).parents[2] / "docs" / "presets.md"
@@ -23,7 +23,7 @@ def printed(capsys, *arguments):
 def test_the_list_has_a_line_for_every_preset_with_figure_and_source(capsys):
     lines = printed(capsys).splitlines()
     first_words = [line.split(" ")[0] for line in lines]
-    assert first_words[1 : first_words.index("")] == [*DETECTORS, *RECOGNIZERS]
+    assert first_words[1 : first_words.index("")] == [*DETECTORS, *SPOTTERS, *ROTATED_DETECTORS, *RECOGNIZERS]
     (line,) = [line for line in lines if line.startswith("tcm-pan-r50-ctw1500 ")]
     assert " ".join(line.split()[1:]) == "TCM + PAN CLIP ResNet-50 736 x 1333 CTW1500 84.3 [T1]"
     assert any(line.startswith("[T1] TCM, CVPR 2023, table 1") for line in lines)
@@ -69,6 +69,14 @@ def test_one_preset_as_json_builds_the_same_config(capsys):
     assert TCMConfig(**whole["config"]).to_dict() == TCMConfig.from_preset("ablation-lp18").to_dict()
     assert whole["image_processor"] == PRESETS["ablation-lp18"]
     assert set(whole["parameters"]) == {"total", "without_text_tower"}
+
+
+def test_spotters_and_rotated_detectors_are_printed_too(capsys):
+    text = printed(capsys, "tcm-testr-r50-ctw1500")
+    assert text.startswith("tcm-testr-r50-ctw1500: TCM + TESTR on ResNet-50\n")
+    assert '"num_characters": 100' in text and '"threshold": 0.7' in text
+    text = printed(capsys, "tcm-rotated-atss-r50-dota")
+    assert "TCM + rotated ATSS on CLIP ResNet-50" in text and "76.1 [readme]" in text
 
 
 def test_a_recogniser_is_printed_too(capsys):

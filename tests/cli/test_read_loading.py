@@ -59,7 +59,8 @@ def test_a_crop_is_read_with_a_checkpoint(checkpoints, photo, capsys):
         ),
         (
             ["read", "--model", "recognizer", "--recognizer", "recognizer"],
-            "--model recognizer: expected a text detector (model type tcm), found a text recogniser",
+            "--model recognizer: expected a text detector (model type tcm) or a text spotter (model type "
+            "tcm_spotting), found a text recogniser",
         ),
         (["detect", "--model", "recognizer"], "--model recognizer: expected a text detector"),
         (["recognize", "--model", "detector"], "--model detector: expected a text recogniser"),

@@ -2,9 +2,8 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from PIL import Image
+from bar_photos import write_bar_photos
 
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.main import build_parser, main
@@ -17,21 +16,7 @@ def arguments(*words):
 
 @pytest.fixture
 def corpus(tmp_path):
-    """Four small photos with a bright bar each."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    rows = []
-    for number in range(1, 5):
-        image = np.full((70, 110, 3), 40, np.uint8)
-        x0, y0 = 10 + 5 * number, 20
-        image[y0 : y0 + 25, x0 : x0 + 60] = 220
-        Image.fromarray(image).save(folder / f"img_{number}.png")
-        polygon = [[x0, y0], [x0 + 60, y0], [x0 + 60, y0 + 25], [x0, y0 + 25]]
-        rows.append(
-            {"file_name": f"img_{number}.png", "polygons": [polygon], "texts": ["bar"], "ignore": [False]}
-        )
-    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
+    return write_bar_photos(tmp_path / "photos", 4)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +121,7 @@ def test_the_command_trains_every_detector(corpus, tmp_path, preset, setting):
 def test_a_wrong_start_is_a_mistake_before_pictures_are_rendered(start, tmp_path, monkeypatch):
     (tmp_path / "src").mkdir()  # a folder, but no checkpoint
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tcm_hf.cli.train.run_synth", lambda args: pytest.fail("rendered"))
+    monkeypatch.setattr("tcm_hf.cli.training_pictures.run_synth", lambda args: pytest.fail("rendered"))
     with pytest.raises(CommandError, match=start[1]):
         run(arguments("--synth", 9, "--cache", tmp_path, *start))
 

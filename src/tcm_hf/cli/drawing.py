@@ -1,4 +1,4 @@
-"""Texts drawn into a picture."""
+"""Texts and objects drawn into a picture."""
 
 import colorsys
 from collections.abc import Sequence
@@ -43,6 +43,24 @@ def draw_detections(
     return _draw(image, detections, labels, letter_px=1 / 120)
 
 
+def draw_objects(
+    image: Image.Image | np.ndarray, objects: Sequence[dict[str, Any]], class_names: Sequence[str]
+) -> Image.Image:
+    """Draw each polygon in the colour of its class, with class and score beside it.
+
+    Args:
+        image: As for `draw_detections`.
+        objects: What the pipeline returned for it: "polygon" in pixels of `image`, "label" and "score".
+        class_names: All that there are, in an order that gives each its colour in every picture.
+
+    Returns:
+        A new RGB image of the same size.
+    """
+    labels = [f"{one['label']} {one['score']:.2f}" for one in objects]
+    hues = [list(class_names).index(one["label"]) for one in objects]
+    return _draw(image, objects, labels, letter_px=1 / 100, hues=hues)
+
+
 def draw_words(image: Image.Image | np.ndarray, words: Sequence[dict[str, Any]]) -> Image.Image:
     """Draw each polygon in a colour of its own, with the word that was read beside it.
 
@@ -62,21 +80,24 @@ def _draw(
     texts: Sequence[dict[str, Any]],
     labels: Sequence[str],
     letter_px: float,
+    hues: Sequence[int] | None = None,
 ) -> Image.Image:
+    hues = range(len(texts)) if hues is None else hues
     drawn = (Image.fromarray(image) if isinstance(image, np.ndarray) else image).convert("RGB")
     if drawn is image:
         drawn = drawn.copy()
     canvas = ImageDraw.Draw(drawn)
     line_width = max(2, round(max(drawn.size) / 500))
-    for index, text in enumerate(texts):
+    for hue, text in zip(hues, texts, strict=True):
         corners = [tuple(point) for point in text["polygon"]]
-        canvas.line([*corners, corners[0], corners[1]], fill=_color(index), width=line_width, joint="curve")
+        canvas.line([*corners, corners[0], corners[1]], fill=_color(hue), width=line_width, joint="curve")
     size = max(10, round(max(drawn.size) * letter_px))
     taken = [_bounds(text["polygon"]) for text in texts]
     # Labels last: no polygon crosses them.
     for index, label in enumerate(labels):
         if label:
-            taken.append(_draw_label(canvas, drawn.size, taken, index, label, size))
+            color = _color(hues[index])
+            taken.append(_draw_label(canvas, drawn.size, taken, index, label, size, color))
     return drawn
 
 
@@ -92,13 +113,14 @@ def _draw_label(
     index: int,
     label: str,
     letter_px: int,
+    color: tuple[int, int, int],
 ) -> Box:
-    """Write a label on a patch of its colour beside the polygon of this index; returns the patch."""
+    """Write a label on a patch of a colour beside the polygon of this index; returns the patch."""
     label, font = _printable(label, letter_px)
     left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
     patch = _best_place((right - left + 4, bottom - top + 4), size_wh, taken, index)
-    canvas.rectangle(patch, fill=_color(index))
-    red, green, blue = _color(index)
+    canvas.rectangle(patch, fill=color)
+    red, green, blue = color
     is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 110
     where = (patch[0] + 2 - left, patch[1] + 2 - top)
     canvas.text(where, label, fill="black" if is_light else "white", font=font)

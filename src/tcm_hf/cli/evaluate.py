@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from tcm_hf.cli import evaluate_detection, evaluate_recognition, evaluate_spotting
+from tcm_hf.cli import evaluate_detection, evaluate_recognition, evaluate_rotated, evaluate_spotting
 from tcm_hf.cli.errors import CommandError
 
 # Each has `add_parser(kinds)` and `score(arguments)`; the help lists them in this order.
@@ -12,6 +12,7 @@ _KINDS = {
     "detection": evaluate_detection,
     "recognition": evaluate_recognition,
     "spotting": evaluate_spotting,
+    "rotated": evaluate_rotated,
 }
 
 

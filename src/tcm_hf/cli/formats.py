@@ -36,6 +36,7 @@ class RecordKind:
 
 
 DETECTIONS = RecordKind("tcm_hf.detection/1", "detect", "detections")
+OBJECTS = RecordKind("tcm_hf.rotated/1", "detect", "objects")
 READINGS = RecordKind("tcm_hf.reading/1", "read", "readings")
 RECOGNITIONS = RecordKind("tcm_hf.recognition/1", "recognize", "recognitions")
 
@@ -86,6 +87,8 @@ def rounded(result: dict[str, Any]) -> dict[str, Any]:
     for name in ("score", "detection_score"):
         if name in result:
             result[name] = round(result[name], 6)
+    if "angle_deg" in result:
+        result["angle_deg"] = round(result["angle_deg"], 2)
     if "polygon" in result:
         result["polygon"] = [[round(value, 2) for value in point] for point in result["polygon"]]
     if "characters" in result:
@@ -171,15 +174,18 @@ def render_labelme(record: Record) -> str:
 
 
 def render_coco(records: Iterable[Record]) -> str:
-    """All records as one COCO document with one category, "text".
+    """All records as one COCO document; the categories are the detector's classes, or "text" alone.
 
     COCO allows more keys than its own: an annotation carries what else is known of the text ("score",
     "text", ...), and an image how it was read ("record"), for `--resume`.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    categories: dict[str, int] = {}
     for image_id, record in enumerate(records, start=1):
         source = record["source"]
+        for name in record["params"].get("classes", ["text"]):
+            categories.setdefault(name, len(categories) + 1)
         images.append(
             {
                 "id": image_id,
@@ -190,12 +196,16 @@ def render_coco(records: Iterable[Record]) -> str:
             }
         )
         for instance in record["instances"]:
-            annotations.append(_coco_annotation(len(annotations) + 1, image_id, instance))
+            category_id = categories[instance["label"]]
+            annotations.append(_coco_annotation(len(annotations) + 1, image_id, category_id, instance))
     document = {
-        "info": {"description": "texts found by tcm_hf"},
+        "info": {"description": "found by tcm_hf"},
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": 1, "name": "text", "supercategory": "text"}],
+        "categories": [
+            {"id": category_id, "name": name, "supercategory": name}
+            for name, category_id in (categories or {"text": 1}).items()
+        ],
     }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
@@ -204,6 +214,7 @@ def parse_coco(text: str) -> list[Record]:
     """Read back what `render_coco` wrote."""
     document = json.loads(text)
     records = {image["id"]: {**image["record"], "instances": []} for image in document["images"]}
+    names = {category["id"]: category["name"] for category in document["categories"]}
     for annotation in document["annotations"]:
         xmin, ymin, width, height = annotation["bbox"]
         known = {name: value for name, value in annotation.items() if name not in _COCO_ANNOTATION_KEYS}
@@ -214,12 +225,14 @@ def parse_coco(text: str) -> list[Record]:
             "ymax": math.ceil(ymin + height),
         }
         polygon = _points(annotation["segmentation"][0])
-        instance = {**known, "label": "text", "box": box, "polygon": polygon}
+        instance = {**known, "label": names[annotation["category_id"]], "box": box, "polygon": polygon}
         records[annotation["image_id"]]["instances"].append(instance)
     return list(records.values())
 
 
-def _coco_annotation(annotation_id: int, image_id: int, instance: dict[str, Any]) -> dict[str, Any]:
+def _coco_annotation(
+    annotation_id: int, image_id: int, category_id: int, instance: dict[str, Any]
+) -> dict[str, Any]:
     polygon = instance["polygon"]
     xs, ys = zip(*polygon, strict=True)
     doubled_area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise([*polygon, polygon[0]]))
@@ -227,7 +240,7 @@ def _coco_annotation(annotation_id: int, image_id: int, instance: dict[str, Any]
     return {
         "id": annotation_id,
         "image_id": image_id,
-        "category_id": 1,
+        "category_id": category_id,
         "segmentation": [[value for point in polygon for value in point]],
         "bbox": [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)],
         "area": abs(doubled_area) / 2,

@@ -25,12 +25,7 @@ def add_generating_arguments(parser: argparse.ArgumentParser, count: int, noun: 
         noun: What is counted.
         writing: What lies on the backgrounds.
     """
-    parser.add_argument(
-        "--count", type=positive_int, default=count, help=f"how many {noun} (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=count_int, default=0, help="the data set's seed (default: %(default)s)"
-    )
+    add_count_arguments(parser, count, noun)
     parser.add_argument(
         "--fonts", type=Path, nargs="+", metavar="DIR", help="folders of fonts (default: the system's fonts)"
     )
@@ -42,22 +37,42 @@ def add_generating_arguments(parser: argparse.ArgumentParser, count: int, noun: 
         help="folders of annotated photos (metadata.jsonl; FOLDER:1-900 takes those with these numbers "
         f"only); text-free crops of them lie behind the {writing}",
     )
+
+
+def add_count_arguments(parser: argparse.ArgumentParser, count: int, noun: str) -> None:
+    """Add how many pictures are made, by how many processes; see `add_generating_arguments`."""
+    parser.add_argument(
+        "--count", type=positive_int, default=count, help=f"how many {noun} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=count_int, default=0, help="the data set's seed (default: %(default)s)"
+    )
     parser.add_argument(
         "--workers", type=positive_int, default=os.cpu_count() or 1, help="processes (default: one a core)"
     )
 
 
-def keep_settings(folder: Path, settings: dict[str, Any]) -> None:
+def size_hw(text: str) -> tuple[int, int]:
+    """The size of a picture, WIDTHxHEIGHT, as height and width."""
+    width, _, height = text.lower().partition("x")
+    try:
+        return int(height), int(width)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 640x480, got {text!r}") from None
+
+
+def keep_settings(folder: Path, settings: dict[str, Any], file_name: str = SETTINGS_FILE) -> None:
     """Write down what a data set is made with, or check that it is the same as before.
 
     Args:
         folder: The data set's folder, made when it is not there.
         settings: What JSON can hold.
+        file_name: Where they are written down in the folder.
 
     Raises:
         ValueError: If the folder holds pictures made with other settings.
     """
-    kept = folder / SETTINGS_FILE
+    kept = folder / file_name
     if kept.exists() and json.loads(kept.read_text()) != settings:
         raise ValueError(
             f"{folder} holds images made with other settings ({kept}). "

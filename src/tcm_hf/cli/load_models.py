@@ -12,17 +12,22 @@ if TYPE_CHECKING:
     from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 
 # By the `model_type` of their configurations.
-DETECTOR, RECOGNIZER = "tcm", "clip4str"
-_KINDS = {DETECTOR: "a text detector", RECOGNIZER: "a text recogniser"}
+DETECTOR, SPOTTER, RECOGNIZER, ROTATED = "tcm", "tcm_spotting", "clip4str", "tcm_rotated"
+_KINDS = {
+    DETECTOR: "a text detector",
+    SPOTTER: "a text spotter",
+    RECOGNIZER: "a text recogniser",
+    ROTATED: "a detector of rotated objects for `detect --task rotated`",
+}
 
 
-def check_model_name(option: str, model: str, wanted: str) -> None:
+def check_model_name(option: str, model: str, *wanted: str) -> None:
     """Refuse what can be no checkpoint, before torch is imported.
 
     Args:
         option: Of the command line, which names the model.
         model: Checkpoint folder or Hub id.
-        wanted: `DETECTOR` or `RECOGNIZER`.
+        wanted: Of `DETECTOR`, `SPOTTER`, `RECOGNIZER` and `ROTATED` those that will do.
 
     Raises:
         CommandError: If `model` is a folder without a checkpoint or with one of another kind, or neither a
@@ -35,9 +40,10 @@ def check_model_name(option: str, model: str, wanted: str) -> None:
     if not folder.is_dir() and not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", model):
         raise CommandError(f"no such model folder: {model}")
     found = _model_type(folder)
-    if found not in (None, wanted):
+    if found not in (None, *wanted):
+        expected = " or ".join(f"{_KINDS[kind]} (model type {kind})" for kind in wanted)
         raise CommandError(
-            f"{option} {model}: expected {_KINDS[wanted]} (model type {wanted}), found "
+            f"{option} {model}: expected {expected}, found "
             f"{_KINDS.get(found, 'another model')} (model type {found})"
         )
 
@@ -78,10 +84,16 @@ def load_pipeline(task: str, model: str, *, device: str, dtype: str, quiet: bool
         # Typed for the built-in tasks alone.
         return pipeline(task, model=model, device=where, dtype=dtype, **options)  # type: ignore
     except (OSError, ValueError, RuntimeError, StrictDataclassError, SafetensorError) as error:
-        # The last line of transformers' long texts names the cause.
-        reason = str(error).strip().splitlines()[-1]
         names = " with ".join([model, *(str(value) for value in options.values() if isinstance(value, str))])
-        raise CommandError(f"cannot load the model {names}: {reason}") from error
+        raise CommandError(f"cannot load the model {names}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of transformers' long texts that names the cause, the last one."""
+    tries = re.split(r"^while loading with .*$", str(error), flags=re.MULTILINE)
+    # Where several kinds of models would do, it tells of each why it is not that one.
+    telling = [text for text in tries if "Unrecognized configuration class" not in text]
+    return (telling[-1] if len(telling) > 1 else str(error)).strip().splitlines()[-1]
 
 
 def load_detector(option: str, model: str, quiet: bool) -> "TCMForTextDetection":
@@ -95,20 +107,33 @@ def load_detector(option: str, model: str, quiet: bool) -> "TCMForTextDetection"
     Raises:
         CommandError: If the checkpoint is missing, broken or of another kind.
     """
-    check_model_name(option, model, DETECTOR)
+    return load_model(option, model, quiet, DETECTOR)
+
+
+def load_model(option: str, model: str, quiet: bool, *wanted: str) -> Any:
+    """Load a model of one of the kinds `wanted`; otherwise as [`load_detector`]."""
+    check_model_name(option, model, *wanted)
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
+    from transformers import AutoConfig
     from transformers.utils import logging
 
+    from tcm_hf.modeling.modeling_rotated import TCMForRotatedObjectDetection
     from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
+    from tcm_hf.modeling.modeling_tcm_spotting import FastTCMForTextSpotting
 
+    classes: dict[str, Any] = {
+        DETECTOR: TCMForTextDetection,
+        SPOTTER: FastTCMForTextSpotting,
+        ROTATED: TCMForRotatedObjectDetection,
+    }
     if quiet or not sys.stderr.isatty():
         logging.disable_progress_bar()
     try:
-        return TCMForTextDetection.from_pretrained(model).eval()
+        kind = wanted[0] if len(wanted) == 1 else AutoConfig.from_pretrained(model).model_type
+        return classes[kind].from_pretrained(model).eval()
     except (OSError, ValueError, RuntimeError, StrictDataclassError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise CommandError(f"cannot load the model {model}: {reason}") from error
+        raise CommandError(f"cannot load the model {model}: {_reason(error)}") from error
 
 
 def available_device(name: str) -> str | None:

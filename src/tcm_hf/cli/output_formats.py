@@ -21,6 +21,7 @@ from tcm_hf.cli.formats import (
     render_json_lines,
     render_labelme,
 )
+from tcm_hf.cli.task1_writer import Task1Writer
 from tcm_hf.cli.writers import FileWriter, StdoutDocumentWriter, StdoutLineWriter, Writer
 
 # What `--output` means by its suffix: one file for all images. Anything else is a folder.
@@ -37,12 +38,14 @@ class OutputFormat:
         to_file: Makes the writer of one file for all images.
         to_folder: Makes the writer of a file per image, or per PDF, below a folder. Where it is missing, a
             folder gets one file for all images.
+        folder_holds: What a folder gets, as messages say it.
     """
 
     suffix: str
     to_stdout: Callable[[int], Writer] | None = None
     to_file: Callable[[Path, RecordKind], Writer] | None = None
     to_folder: Callable[[Path, RecordKind], Writer] | None = None
+    folder_holds: str = "a file per image"
 
 
 def document_on_stdout(render: Callable[[Iterable[Record]], str]) -> Callable[[int], Writer]:
@@ -72,6 +75,7 @@ ICDAR = OutputFormat(
 LABELME = OutputFormat(
     ".json", to_folder=partial(JournaledFolderWriter, suffix=".json", render=render_labelme)
 )
+DOTA = OutputFormat(".txt", to_folder=Task1Writer, folder_holds="a file per class")
 
 
 def make_writer(
@@ -101,13 +105,13 @@ def make_writer(
     if output is None:
         if chosen.to_stdout:
             return chosen.to_stdout(count)
-        what = "files" if chosen.to_file else "a file per image"
+        what = "files" if chosen.to_file else chosen.folder_holds
         raise CommandError(f"--format {name} writes {what}: --output DIR is needed")
     if is_file_name(output) or (output.suffix == chosen.suffix and not output.is_dir()):
         if chosen.to_file:
             return chosen.to_file(output, kind)
         raise CommandError(
-            f"--format {name} writes a file per image: --output must be a folder, not {output}"
+            f"--format {name} writes {chosen.folder_holds}: --output must be a folder, not {output}"
         )
     if chosen.to_folder:
         return chosen.to_folder(output, kind)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 List the presets: sizes and settings of the published models and of our own, for `TCMConfig.from_preset`,
-`TCMImageProcessor.from_preset`, `tcm-hf train --preset` and `tcm-hf convert --preset`. With a NAME, one
-preset in full. Published figures are F-measures (detectors) and word accuracies (recognisers) in percent,
-each with its source. A preset holds no weights.
+`TCMImageProcessor.from_preset` (and the configs and processors of spotters, rotated detectors, recognisers),
+`tcm-hf train --preset` and `tcm-hf convert --preset`. With a NAME, one preset in full. Published figures are
+F-measures (detectors), AP50 (rotated detectors) and word accuracies (recognisers) in percent, each with its
+source. A preset holds no weights.
 """
 
 
@@ -122,15 +123,11 @@ def _row_as_json(row: "PresetRow") -> dict[str, Any]:
 
 def _settings(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The whole config, and the image processor's settings that differ from its defaults."""
-    from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
-    from tcm_hf.modeling.configuration_tcm import TCMConfig
-    from tcm_hf.processing.image_processing_clip4str import CLIP4STRImageProcessor
-    from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
+    from tcm_hf.presets.families import family_of
 
-    if name in TCMConfig.presets:
-        return json.loads(TCMConfig.from_preset(name).to_json_string()), TCMImageProcessor.presets[name]
-    config = CLIP4STRConfig.from_preset(name)
-    return json.loads(config.to_json_string()), CLIP4STRImageProcessor.presets[name]
+    family = family_of(name)
+    config = json.loads(family.config.from_preset(name).to_json_string())
+    return config, family.image_processor.presets[name]
 
 
 def _one_as_json(row: "PresetRow") -> str:

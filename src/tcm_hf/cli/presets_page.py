@@ -2,7 +2,7 @@
 
 from tcm_hf.cli.presets import figures_text
 from tcm_hf.presets.preset_rows import PresetRow
-from tcm_hf.presets.published import RECOGNIZERS, SOURCES
+from tcm_hf.presets.published import DETECTORS, RECOGNIZERS, ROTATED_DETECTORS, SOURCES, SPOTTERS
 
 _HEAD = """\
 # Presets
@@ -20,23 +20,37 @@ processor = TCMImageProcessor.from_preset("tcm-pan-r50-ic15")
 
 `tcm-hf presets NAME` prints one in full. Parameters are counted with and without the text tower, which the
 papers leave out and `cache_text_embeddings()` drops. Image sizes are bounds of the shorter and the longer
-side in pixels (detectors) or height and width (recognisers). The figures are the publishers', not ours;
-*weights* says where trained ones can be downloaded.
+side in pixels (detectors, spotters) or height and width (the others). The figures are the publishers', not
+ours; *weights* says where trained ones can be downloaded.
 """
+
+_SECTIONS = (
+    ("Detectors", DETECTORS, "Published: F-measure in percent.", "data set"),
+    (
+        "Spotters",
+        SPOTTERS,
+        "`TCMSpottingConfig`, `FastTCMForTextSpotting`, `TCMSpottingImageProcessor`. No figures are known.",
+        "data set",
+    ),
+    (
+        "Detectors of rotated objects",
+        ROTATED_DETECTORS,
+        "`TCMRotatedDetectionConfig`, `TCMForRotatedObjectDetection`, `TCMRotatedImageProcessor`. Published: "
+        "AP50 in percent, one scale.",
+        "data set",
+    ),
+    ("Recognisers", RECOGNIZERS, "Published: word accuracy in percent.", "trained on"),
+)
+"""Title, names, what the figures are, what the data set is for."""
 
 
 def presets_page(rows: list[PresetRow]) -> str:
     """The page with all presets, their sizes counted."""
-    detectors = [row for row in rows if row.name not in RECOGNIZERS]
-    recognizers = [row for row in rows if row.name in RECOGNIZERS]
-    sections = [
-        _HEAD,
-        "## Detectors\n\nPublished: F-measure in percent.\n",
-        _table(detectors, "data set"),
-        _notes(detectors),
-        "## Recognisers\n\nPublished: word accuracy in percent.\n",
-        _table(recognizers, "trained on"),
-        _notes(recognizers),
+    sections = [_HEAD]
+    for title, names, figures, data_set_title in _SECTIONS:
+        of_kind = [row for row in rows if row.name in names]
+        sections += [f"## {title}\n\n{figures}\n", _table(of_kind, data_set_title), _notes(of_kind)]
+    sections += [
         "## Sources\n",
         "".join(f"- **{key}**: {source}\n" for key, source in SOURCES.items()),
     ]

@@ -16,7 +16,7 @@ from tcm_hf.cli.formats_alto import render_alto
 from tcm_hf.cli.formats_hocr import render_hocr, render_hocr_page
 from tcm_hf.cli.formats_pdf import render_searchable_pdf
 from tcm_hf.cli.formats_text import render_all_text, render_headed_text, render_text
-from tcm_hf.cli.load_models import DETECTOR, RECOGNIZER, check_model_name, load_pipeline
+from tcm_hf.cli.load_models import DETECTOR, RECOGNIZER, SPOTTER, check_model_name, load_pipeline
 from tcm_hf.cli.output_formats import (
     COCO,
     ICDAR,
@@ -107,13 +107,13 @@ def add_parser(subparsers: Any) -> None:
     add_picture_arguments(parser, "the words")
     parser.add_argument("--print", action="store_true", help="with --output: the text to stdout, too")
     parser.add_argument("--lines", action="store_true", help="JSON results also have the lines")
-    add_detection_arguments(parser.add_argument_group("finding words (default: as stored with the detector)"))
+    add_detection_arguments(parser.add_argument_group("finding words (default: as stored with the model)"))
     reading = parser.add_argument_group("reading (default: as stored with the recogniser)")
     reading.add_argument(
         "--recognition-threshold",
         type=probability,
         metavar="P",
-        help="smallest score of a reading, 0 to 1 (default: 0.3)",
+        help="smallest score of a reading, 0 to 1 (default: 0.3, or as stored with a spotter)",
     )
     reading.add_argument(
         "--rotations",
@@ -125,7 +125,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_recognizer_arguments(reading)
     models = parser.add_argument_group("models")
-    add_model_argument(models, "--model", "the detector")
+    add_model_argument(models, "--model", "the detector, or a spotter, which also reads")
     add_model_argument(models, "--recognizer", "the recogniser")
     add_device_arguments(models, "images", batch_size=1)
     models.add_argument(
@@ -149,17 +149,20 @@ class ReadJob(PhotoJob):
     formats = FORMATS
 
     def load(self) -> "TextSpottingPipeline":
-        """The detector with the recogniser."""
+        """The detector with the recogniser, or a spotter."""
         return _load_spotter(self.arguments)
 
     def model_ids(self, pipeline: "TextSpottingPipeline | None" = None) -> dict[str, str]:
-        """The detector's; the recogniser's where it was asked for, and when it is loaded."""
+        """The detector's; the recogniser's where it was asked for, and when it is loaded.
+
+        A spotter is its own recogniser.
+        """
         ids = {"id": self.arguments.model or default_checkpoint().name}
         if self.arguments.recognizer:
             ids["recognizer"] = self.arguments.recognizer
         elif pipeline:
             shipped = default_checkpoint("text-recognition")
-            name = pipeline.recognizer.model.name_or_path
+            name = pipeline.recognizer.model.name_or_path if pipeline.recognizer else ids["id"]
             ids["recognizer"] = shipped.name if name == str(shipped) else name
         return ids
 
@@ -168,7 +171,7 @@ class ReadJob(PhotoJob):
         return {**self._own_params(), **recognizer_params(self.arguments)}
 
     def effective_params(self, pipeline: "TextSpottingPipeline") -> dict[str, Any]:
-        """As asked for, or else as stored with the detector; what is left to the recogniser is `None`."""
+        """As asked for, or else as stored with the model; what is left to the recogniser is `None`."""
         own = effective_detection_params(self._own_params(), pipeline)
         return {**own, **recognizer_params(self.arguments)}
 
@@ -230,7 +233,7 @@ def _lines_in(paragraphs: list["SpottedParagraph"]) -> list[dict[str, Any]]:
 
 def _load_spotter(arguments: argparse.Namespace) -> "TextSpottingPipeline":
     model = arguments.model or str(default_checkpoint())
-    check_model_name("--model", model, DETECTOR)
+    check_model_name("--model", model, DETECTOR, SPOTTER)
     if arguments.recognizer:
         check_model_name("--recognizer", arguments.recognizer, RECOGNIZER)
     return load_pipeline(

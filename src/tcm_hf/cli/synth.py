@@ -12,7 +12,7 @@ from pathlib import Path
 from tcm_hf.cli.arguments import positive_int
 from tcm_hf.cli.atomic import whole_file, write_text_whole
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.generating import add_generating_arguments, in_processes, keep_settings
+from tcm_hf.cli.generating import add_generating_arguments, in_processes, keep_settings, size_hw
 
 CHECKPOINT_EVERY = 500
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "webp": ".webp"}
@@ -34,7 +34,7 @@ def add_parser(subparsers) -> argparse.ArgumentParser:
     add_generating_arguments(parser, 100, "images", "text")
     parser.add_argument(
         "--size",
-        type=_size_hw,
+        type=size_hw,
         default=(480, 640),
         metavar="WxH",
         help="image size in pixels (default: 640x480)",
@@ -173,14 +173,6 @@ def _write_one(output: Path, seed: int, suffix: str, quality: int, generator, in
     with whole_file(path) as temporary:
         Image.fromarray(image).save(temporary, quality=quality)
     return index, row_from_record(record, path.name, image.shape[:2])
-
-
-def _size_hw(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    try:
-        return int(height), int(width)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 640x480, got {text!r}") from None
 
 
 def _options(text: str) -> dict:

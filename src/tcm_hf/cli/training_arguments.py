@@ -1,4 +1,4 @@
-"""What `tcm-hf train detector` and `train recognizer` ask for alike, and how both end."""
+"""What the kinds of `tcm-hf train` ask for alike, and how they end."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tcm_hf.cli.arguments import count_int, positive_int
+from tcm_hf.cli.errors import CommandError
 
 
 def add_output_options(group: argparse._ArgumentGroup) -> None:
@@ -16,6 +17,133 @@ def add_output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--workers", type=count_int, default=1, help="processes that prepare samples (%(default)s)"
     )
+
+
+def add_photo_options(group: argparse._ArgumentGroup, generated_last: str = "") -> None:
+    """Add which photos are learned from.
+
+    Args:
+        group: Of the kind's parser.
+        generated_last: How the help of the weights goes on where generated pictures can be among them.
+    """
+    group.add_argument(
+        "--train", nargs="+", default=[], metavar="FOLDER[:A-B]", help="corpora to train on, photos first"
+    )
+    group.add_argument(
+        "--weights", nargs="+", type=float, metavar="W", help=f"share of each corpus{generated_last}"
+    )
+    group.add_argument("--validation", metavar="FOLDER[:A-B]", help="photos that choose the best checkpoint")
+    add_output_options(group)
+    group.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("data_cache"),
+        metavar="DIR",
+        help="decoded photos and generated pictures (%(default)s)",
+    )
+
+
+def check_weights(weights: list[float] | None, corpora: int) -> None:
+    """Check that there is a weight for each corpus.
+
+    Raises:
+        CommandError: if there are others, or none is positive.
+    """
+    if weights and len(weights) != corpora:
+        raise CommandError(f"--weights needs one number a corpus: got {len(weights)} for {corpora}")
+    if weights and (min(weights) < 0 or sum(weights) <= 0):
+        raise CommandError(f"--weights must be 0 or positive, not all 0: got {weights}")
+
+
+def add_start_options(group: argparse._ArgumentGroup, preset: str) -> None:
+    """Add what training starts from; `preset` is the default."""
+    start = group.add_mutually_exclusive_group()
+    start.add_argument("--model", metavar="PATH", help="checkpoint to fine-tune")
+    start.add_argument(
+        "--preset", default=preset, metavar="NAME", help="start this preset at random (%(default)s)"
+    )
+
+
+def add_tower_options(
+    group: argparse._ArgumentGroup,
+    text_tower_factor: float | None = 0.0,
+    about_text_tower: str = "0 = frozen (%(default)s)",
+) -> None:
+    """Add how fast the parts of a model on TCM's backbone learn; the last two are of the text tower."""
+    group.add_argument("--weight-decay", type=float, default=1e-4, help="decay of the weights (%(default)s)")
+    group.add_argument(
+        "--image-tower-lr-factor",
+        type=float,
+        help="1 for a preset, 0.1 for --model; 0 fixes the weights, not the batch statistics",
+    )
+    group.add_argument("--text-tower-lr-factor", type=float, default=text_tower_factor, help=about_text_tower)
+
+
+def add_photo_evaluation_options(group: argparse._ArgumentGroup, chosen: str) -> None:
+    """Add how a model is scored on photos.
+
+    Args:
+        group: Of the kind's parser.
+        chosen: What the calibration photos choose.
+    """
+    add_logging_options(group)
+    group.add_argument(
+        "--eval-images",
+        type=count_int,
+        default=0,
+        metavar="N",
+        help="validation photos while training; 0 = all",
+    )
+    group.add_argument(
+        "--eval-batch-size", type=positive_int, default=1, help="photos in one forward (%(default)s)"
+    )
+    group.add_argument(
+        "--calibration-images",
+        type=count_int,
+        default=100,
+        metavar="N",
+        help=f"training photos that choose {chosen}; 0 keeps the defaults (%(default)s)",
+    )
+
+
+def crop_px(text: str) -> int:
+    """The side of a training crop."""
+    value = int(text)
+    if value < 32 or value % 32:
+        raise argparse.ArgumentTypeError(f"expected a multiple of 32, got {text}")
+    return value
+
+
+def photo_recipe_values(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `PhotoRecipe` that the options of this file set, all but the corpora."""
+    names = ("output", "weights", "model", "preset", "crop", "eval_images", "calibration_images")
+    return {
+        **{name: getattr(args, name) for name in names},
+        "cache": args.cache / "decoded",
+        "arguments": photo_training_values(args),
+    }
+
+
+def photo_training_values(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `TCMTrainingArguments` that the options of this file set."""
+    values: dict[str, Any] = {
+        "max_steps": args.steps,
+        "per_device_train_batch_size": args.batch_size,
+        "per_device_eval_batch_size": args.eval_batch_size,
+        "learning_rate": args.learning_rate,
+        "weight_decay": args.weight_decay,
+        "average_decay": args.average_decay,
+        "bf16": args.bf16,
+        "channels_last": args.channels_last,
+        "seed": args.seed,
+        "eval_steps": args.eval_steps,
+        "save_steps": args.eval_steps,
+        "logging_steps": args.log_steps,
+        "dataloader_num_workers": args.workers,
+    }
+    factors = {name: getattr(args, name) for name in ("image_tower_lr_factor", "text_tower_lr_factor")}
+    values |= {name: factor for name, factor in factors.items() if factor is not None}
+    return {**values, **device_values(args.device)}
 
 
 def add_common_schedule_options(group: argparse._ArgumentGroup, batch_size: int, batch_of: str) -> None:

@@ -1,4 +1,4 @@
-"""`tcm-hf verify`: compare a converted detector with numbers of the original, stage by stage."""
+"""`tcm-hf verify`: compare a converted model with numbers of the original, stage by stage."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcm_hf.cli.arguments import add_verb
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.load_models import load_detector
+from tcm_hf.cli.load_models import DETECTOR, ROTATED, SPOTTER, load_model
 
 if TYPE_CHECKING:
     from tcm_hf.conversion.verify import StageComparison
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 EXIT_DIFFERENT = 1
 
 DESCRIPTION = """\
-Run a detector on the seeded image of a golden file and compare what it computes, stage by stage, with what
-the original program computed: towers, prompts, matching map, neck, head. Prints a table; the first stage that
-differs is where the fault begins.
+Run a detector or a spotter on the seeded image of a golden file and compare what it computes, stage by stage,
+with what the original program computed: towers, prompts, matching map, neck, head. Prints a table; the first
+stage that differs is where the fault begins.
 
 GOLDEN.json says the image (input.seed, input.shape), GOLDEN.npz beside it holds the stages. To make one of
 your own checkpoint, run the original on `tcm_hf.conversion.golden.seeded_image` and write what it computes
@@ -27,9 +27,13 @@ EPILOG = "Exit codes: 0 all stages agree, 1 a stage differs, 2 wrong use, 130 Ct
 
 def add_parser(subparsers: Any) -> None:
     """Add the verb and its arguments."""
-    summary = "compare a detector with numbers of the original, stage by stage"
+    summary = "compare a converted model with numbers of the original, stage by stage"
     parser = add_verb(subparsers, "verify", summary, DESCRIPTION, EPILOG)
-    parser.add_argument("model", metavar="MODEL", help="checkpoint folder or Hub id of a detector")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="checkpoint folder or Hub id of a detector, a spotter or a detector of rotated objects",
+    )
     parser.add_argument("golden", type=Path, metavar="GOLDEN.json", help="what the original computed")
     parser.add_argument(
         "--tolerance",
@@ -64,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         golden = load_golden(arguments.golden)
     except ValueError as error:
         raise CommandError(one_line(str(error))) from error
-    model = load_detector("MODEL", arguments.model, arguments.quiet)
+    model = load_model("MODEL", arguments.model, arguments.quiet, DETECTOR, SPOTTER, ROTATED)
     from tcm_hf.conversion.verify import verify
 
     try:
@@ -86,9 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_no_preset(model: str) -> None:
     """Raises CommandError where MODEL names a preset: looking for it on the Hub would take a minute."""
-    from tcm_hf.modeling.presets_tcm import PRESETS
+    from tcm_hf.modeling import presets_rotated, presets_spotting, presets_tcm
 
-    if model in PRESETS and not Path(model).is_dir():
+    presets = {*presets_tcm.PRESETS, *presets_spotting.PRESETS, *presets_rotated.PRESETS}
+    if model in presets and not Path(model).is_dir():
         raise CommandError(
             f"{model} is a preset, a set of sizes without weights: give the folder of a converted checkpoint"
         )
