@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from planted_spotter import painted_one_model
 from planted_words import colour_pipeline, painted_photo, painted_spotter, painted_word
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -133,3 +134,20 @@ def test_the_table_of_photo_readers(tmp_path, monkeypatch, capsys):
     table = cells(capsys.readouterr().out)
     assert table[1][2:7] == ["0.500", "0.500", "0.500", "0.500", "1.000"]
     assert table[2][2:7] == ["0.000", "0.000", "0.000", "0.000", "0.000"]
+
+
+def test_the_table_of_spotters_and_of_the_reader_of_two_models(tmp_path, monkeypatch, capsys):
+    import spotting_accuracy
+
+    Image.fromarray(painted_photo(("cab", 60, 80, 0))).save(tmp_path / "1.png")
+    box = [[60, 80], [180, 80], [180, 112], [60, 112]]
+    row = {"file_name": "1.png", "polygons": [box], "texts": ["CAB"]}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(row))
+    readers = iter([painted_one_model(), painted_spotter()])
+    monkeypatch.setattr(spotting_accuracy, "pipeline", lambda task, **where: next(readers))
+    arguments = ["--photos", str(tmp_path), "--model", "runs/a"]
+    monkeypatch.setattr(sys, "argv", ["spotting_accuracy.py", *arguments])
+    spotting_accuracy.main()
+    table = cells(capsys.readouterr().out)
+    assert [row[0] for row in table[1:]] == ["a", "fasttcm-dbnet-tiny + clip4str-tiny"]
+    assert [row[1:6] for row in table[1:]] == [["1.000"] * 5] * 2
