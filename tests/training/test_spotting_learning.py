@@ -41,10 +41,6 @@ TOWER = {
 }
 
 
-def has_short_words(scene) -> bool:
-    return all(2 <= len(text) <= 8 for text in scene.texts)
-
-
 def photos():
     """Twenty scenes with a few Latin words of two to eight letters, all of which can be read."""
     options = SyntheticTextOptions(
