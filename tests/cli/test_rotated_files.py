@@ -107,6 +107,14 @@ def test_names_pair_whoever_wrote_them(tmp_path, capsys):
         assert not output.err
 
 
+def test_a_detector_that_found_nothing_scores_zero(truth, tmp_path, capsys):
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "Task1_ship.txt").write_text("")
+    assert evaluate(tmp_path / "nothing", truth) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["map50"], scores["recall"]) == (0, 0)
+
+
 def test_two_images_of_one_name_are_named(tmp_path, task1):
     rows = [{"file_name": name, "polygons": [], "classes": []} for name in ("P1 a.jpg", "P1_a.jpg")]
     (tmp_path / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))

@@ -57,7 +57,8 @@ def score(args: argparse.Namespace) -> dict[str, Any]:
     records = RotatedLabelsSpec.parse(args.ground_truth).annotations()
     references = by_photo_name((record.name, _with_words(record)) for record in records)
     found = read_rotated_results(args.predictions).by_image
-    report_unpaired(found, references)
+    if found:  # Task1 files of nothing found name no image
+        report_unpaired(found, references)
     there = sorted({name for record in references.values() for name in record.class_names})
     _report_unknown({name for result in found.values() for name in result.class_names} - {*there})
     class_names = list(map(class_prompt, args.classes or there))
