@@ -10,6 +10,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .configuration_rotated import TCMRotatedDetectionConfig
 from .modeling_tcm import TCMModel, TCMPreTrainedModel
+from .outputs_tcm import backbone_fields
 from .rotated_atss import RotatedATSSHead
 from .rotated_classes import copy_head, fused_convs, replace_prompts
 from .rotated_fcos import RotatedFCOSHead
@@ -180,11 +181,7 @@ class TCMForRotatedObjectDetection(TCMPreTrainedModel):
             class_logits=_on_grid(maps.class_logits, maps.sizes_hw),
             boxes=_on_grid(maps.boxes, maps.sizes_hw),
             centerness_logits=_on_grid(maps.centerness_logits, maps.sizes_hw),
-            matching_map=backbone.matching_map,
-            hidden_states=backbone.hidden_states,
-            image_embedding=backbone.image_embedding,
-            visual_prompt=backbone.visual_prompt,
-            text_embedding=backbone.text_embedding if output_embeddings else None,
+            **backbone_fields(backbone, output_embeddings),
         )
 
     def _losses(

@@ -24,7 +24,7 @@ from .matching import (
     ProjectedSimilarityMatching,
     instance_language_matching,
 )
-from .outputs_tcm import TCMModelOutput, TCMTextDetectionOutput
+from .outputs_tcm import TCMModelOutput, TCMTextDetectionOutput, backbone_fields
 from .pan import PANHead
 from .prompts import (
     FastTCMPrompt,
@@ -410,11 +410,7 @@ class TCMForTextDetection(TCMPreTrainedModel):
         return TCMTextDetectionOutput(
             loss=loss,
             loss_dict=loss_dict,
-            matching_map=backbone.matching_map,
-            hidden_states=backbone.hidden_states,
-            image_embedding=backbone.image_embedding,
-            visual_prompt=backbone.visual_prompt,
-            text_embedding=backbone.text_embedding if output_embeddings else None,
+            **backbone_fields(backbone, output_embeddings),
             **maps._asdict(),
         )
 

@@ -11,6 +11,7 @@ from .configuration_tcm_spotting import TCMSpottingConfig
 from .deepsolo import DeepSoloHead
 from .matching import matching_loss
 from .modeling_tcm import TCMModel, TCMPreTrainedModel
+from .outputs_tcm import backbone_fields
 from .outputs_tcm_spotting import TCMTextSpottingOutput
 from .spotting_head import FINEST_STRIDE, SpottingHead
 from .spotting_labels import check_labels
@@ -127,12 +128,7 @@ class FastTCMForTextSpotting(TCMPreTrainedModel):
         return TCMTextSpottingOutput(
             loss=loss,
             loss_dict=loss_dict,
-            **self.head.outputs(predictions),
-            matching_map=backbone.matching_map,
-            hidden_states=backbone.hidden_states,
-            image_embedding=backbone.image_embedding,
-            visual_prompt=backbone.visual_prompt,
-            text_embedding=backbone.text_embedding if output_embeddings else None,
+            **(self.head.outputs(predictions) | backbone_fields(backbone, output_embeddings)),
         )
 
     def _losses(

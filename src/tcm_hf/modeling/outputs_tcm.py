@@ -1,6 +1,7 @@
 """What TCM's models return."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers.modeling_outputs import BackboneOutput
@@ -80,4 +81,15 @@ class TCMTextDetectionOutput(ModelOutput):
     text_embedding: torch.Tensor | None = None
 
 
-__all__ = ["TCMModelOutput", "TCMTextDetectionOutput"]
+def backbone_fields(backbone: TCMModelOutput, output_embeddings: bool | None) -> dict[str, Any]:
+    """What every model on the backbone passes on of it, by field of the model's own output."""
+    return {
+        "matching_map": backbone.matching_map,
+        "hidden_states": backbone.hidden_states,
+        "image_embedding": backbone.image_embedding,
+        "visual_prompt": backbone.visual_prompt,
+        "text_embedding": backbone.text_embedding if output_embeddings else None,
+    }
+
+
+__all__ = ["TCMModelOutput", "TCMTextDetectionOutput", "backbone_fields"]
