@@ -361,9 +361,10 @@ def test_recomputed_activations_give_the_same_gradients(backbone, reentrant):
         model(tiny_images(), labels=tiny_spotting_labels()).loss.backward()
         gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     assert len(gradients[0]) > 100
+    largest = max(gradient.abs().max().item() for gradient in gradients[0].values())
     for name, gradient in gradients[0].items():
-        # Reentrant checkpoints add up in another order.
-        atol = 1e-5 + 1e-4 * gradient.abs().max().item()
+        # Reentrant checkpoints add up in another order; a bias in front of a norm is what large sums leave over.
+        atol = 1e-5 * largest + 1e-4 * gradient.abs().max().item()
         torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-3, atol=atol, msg=name)
 
 
