@@ -363,7 +363,7 @@ def test_recomputed_activations_give_the_same_gradients(backbone, reentrant):
     assert len(gradients[0]) > 100
     largest = max(gradient.abs().max().item() for gradient in gradients[0].values())
     for name, gradient in gradients[0].items():
-        # Reentrant checkpoints add up in another order; a bias in front of a norm is what large sums leave over.
+        # Reentrant checkpoints add up in another order; a bias before a norm is what large sums leave over.
         atol = 1e-5 * largest + 1e-4 * gradient.abs().max().item()
         torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-3, atol=atol, msg=name)
 
