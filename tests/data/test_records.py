@@ -76,3 +76,22 @@ def test_a_polygon_must_be_points(polygon):
 def test_a_float_image_is_refused():
     with pytest.raises(ValueError, match="uint8"):
         TextRecord(np.zeros((5, 9, 3))).load_image()
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [
+        *((value, True) for value in (True, 1, np.bool_(True), "yes", "True")),
+        *((value, False) for value in (False, 0, None, "false", "no", "0", "")),
+    ],
+)
+def test_flags_as_files_have_them(tmp_path, value, flag):
+    row = {"file_name": "a.jpg", "polygons": [[[1, 2], [9, 2], [9, 7]]], "ignore": [value]}
+    assert record_from_row(row, tmp_path).ignore.tolist() == [flag]
+
+
+@pytest.mark.parametrize("value", ["perhaps", 2, [], {}])
+def test_what_is_no_flag_is_refused(tmp_path, value):
+    row = {"file_name": "a.jpg", "polygons": [[[1, 2], [9, 2], [9, 7]]], "ignore": [value]}
+    with pytest.raises(ValueError, match="expected true or false"):
+        record_from_row(row, tmp_path)

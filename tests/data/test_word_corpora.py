@@ -159,16 +159,17 @@ def test_words_of_annotated_photos_are_cut_out(tmp_path):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("gt.txt", "word_1.png, A\nnonsense\n", "gt.txt: 1 broken rows. line 2: expected an image file and"),
-        ("gt.txt", "gone.png, A\n", "line 1: there is no image gone.png"),
+        ("gt.txt", "word_1.png, A\nnonsense\n", "gt.txt, line 2: expected an image file and its text"),
+        ("gt.txt", "gone.png, A\n", "name 1 images that are not there, the first is gone.png"),
         ("gt.txt", 'word_1.png, ""\n', "line 1: the text of word_1.png is empty"),
-        ("gt.txt", "x\n" * 5, "line 3: .*; and 2 more. Mend or drop"),
+        ("gt.txt", "word_1.png A\n" + "x\n" * 5, "line 4: .*; and 2 more. Mend or drop"),
         ("metadata.jsonl", '{"file_name": "word_1.png"}', "line 1: 'text' is missing"),
-        ("metadata.jsonl", '\n{"file_name": "word_1.png", "text": 5}', "line 2: expected `text` as a string"),
+        ("metadata.jsonl", '\n{"file_name": "word_1.png", "text": 5}', "line 2: expected `text` as text"),
         ("metadata.jsonl", "[1]", "line 1: not a row of metadata"),
         ("metadata.jsonl", '{"file_name": ', "line 1: not a row of metadata"),
         ("metadata.csv", "file_name,label\nword_1.png,A\n", "line 2: 'text' is missing"),
-        ("other.xml", "", "a folder with one of metadata.jsonl, .*: found none"),
+        ("other.xml", "", r"is no corpus that we know: it holds 4 .png files, 1 .xml file such"),
+        ("labels.txt", "Label\nTxt\n", "is no corpus that we know"),
     ],
 )
 def test_what_is_broken_is_named(crops, file, content, message):
@@ -179,19 +180,24 @@ def test_what_is_broken_is_named(crops, file, content, message):
 
 def test_a_file_of_another_encoding_is_named(crops):
     (crops / "gt.txt").write_bytes("word_1.png, Café".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"gt\.txt: expected UTF-8"):
+    with pytest.raises(ValueError, match=r"gt\.txt, line 1: expected UTF-8"):
         load_words(crops)
 
 
-def test_a_folder_above_data_bases_says_where_they_are(crops):
+def test_a_folder_of_data_bases_has_each_as_a_part(crops):
     write_data_base(crops)
     crops.parent.joinpath("words.lmdb").rename(crops / "IIIT5k")
-    with pytest.raises(ValueError, match="name one of IIIT5k"):
+    assert len(load_words(crops)) == 4  # there is but one
+    write_data_base(crops)
+    (crops / "MJ").mkdir()
+    crops.parent.joinpath("words.lmdb").rename(crops / "MJ" / "MJ_test")
+    with pytest.raises(ValueError, match="has the parts IIIT5k, MJ/MJ_test: name one"):
         load_words(crops)
+    assert [word.text for word in load_words(f"{crops}@MJ/MJ_test")] == TEXTS
 
 
 def test_a_path_that_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match="no such file or folder"):
+    with pytest.raises(ValueError, match="nowhere is not there"):
         load_words(tmp_path / "nowhere")
 
 
@@ -216,7 +222,8 @@ def test_an_empty_row_of_a_dataset_is_named(crops):
     dataset = hugging_face_dataset(crops).map(
         lambda row, place: {"label": None if place == 1 else "x"}, with_indices=True
     )
-    words = load_words(dataset)
+    assert [word.text for word in load_words(dataset)] == ["x", "x", "x"]  # as of any other corpus
+    words = DatasetWords(dataset)
     assert words[0].text == "x"
     with pytest.raises(ValueError, match="Row 1 of the dataset"):
         words[1]

@@ -1,6 +1,7 @@
 import io
 import multiprocessing
 import pickle
+import shutil
 import sys
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_what_is_written_is_read_again(tmp_path):
     assert [record.text for record in data[1:3]] == texts[1:3]
     for record, read in zip(records, data, strict=True):
         assert np.abs(read.load_image().astype(int) - record.load_image()).max() < 12
-    with pytest.raises(IndexError, match=r"word 4 of .*which has 4"):
+    with pytest.raises(IndexError, match="place 4 of 4 in LMDBWords"):
         data[4]
 
 
@@ -103,6 +104,14 @@ def test_a_data_base_is_replaced_whole_or_not_at_all(tmp_path):
     write_lmdb(path, [WordRecord(picture(), "new")])
     assert [record.text for record in LMDBWords(path)] == ["new"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["w.lmdb"]
+
+
+def test_a_data_base_that_was_removed_and_made_again_is_read_anew(tmp_path):
+    for text in ("old", "new"):
+        write_lmdb(tmp_path / "made", [WordRecord(picture(), text)])
+        shutil.rmtree(tmp_path / "w.lmdb", ignore_errors=True)  # as of another program
+        (tmp_path / "made").rename(tmp_path / "w.lmdb")
+        assert [word.text for word in LMDBWords(tmp_path / "w.lmdb")] == [text]
 
 
 def test_another_folder_is_not_overwritten(tmp_path):

@@ -33,9 +33,11 @@ __all__ = [
     "Photometric",
     "RandomWarpCrop",
     "Sometimes",
+    "as_sample",
     "default_training_augmentation",
     "keep_polygons_in_window",
     "pixel_parts",
+    "renumbered",
     "text_height_px",
     "transformed",
     "warp_image",
@@ -79,7 +81,7 @@ class Compose:
         self, image: np.ndarray, polygons_xy: Polygons, ignore: Flags, generator: Generator
     ) -> Sample:
         """See `Augmentation`."""
-        sample = _as_sample(image, polygons_xy, ignore)
+        sample = as_sample(image, polygons_xy, ignore)
         for part in self.parts:
             sample = part(*sample, generator)
         return sample
@@ -97,7 +99,7 @@ class Sometimes:
     ) -> Sample:
         """See `Augmentation`."""
         if generator.random() >= self.probability:
-            return _as_sample(image, polygons_xy, ignore)
+            return as_sample(image, polygons_xy, ignore)
         return self.part(image, polygons_xy, ignore, generator)
 
 
@@ -111,7 +113,7 @@ class Photometric:
         self, image: np.ndarray, polygons_xy: Polygons, ignore: Flags, generator: Generator
     ) -> Sample:
         """See `Augmentation`."""
-        return _as_sample(self.part(image, generator), polygons_xy, ignore)
+        return as_sample(self.part(image, generator), polygons_xy, ignore)
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,9 @@ class HorizontalFlip:
         self, image: np.ndarray, polygons_xy: Polygons, ignore: Flags, generator: Generator
     ) -> Sample:
         """See `Augmentation`."""
-        image, polygons, flags = _as_sample(image, polygons_xy, ignore)
-        width = image.shape[1]
-        mirrored = []
-        for polygon in polygons:
-            flipped = np.column_stack([width - polygon[:, 0], polygon[:, 1]]).astype(np.float32)
-            mirrored.append(np.roll(flipped[::-1], -(len(polygon) // 2), axis=0))
+        image, polygons, flags = as_sample(image, polygons_xy, ignore)
+        mirror = np.array([[-1.0, 0.0, image.shape[1]], [0.0, 1.0, 0.0]])
+        mirrored = [renumbered(transformed(polygon, mirror)) for polygon in polygons]
         return np.ascontiguousarray(image[:, ::-1]), mirrored, flags
 
 
@@ -144,7 +143,7 @@ class IgnoreSmallText:
         self, image: np.ndarray, polygons_xy: Polygons, ignore: Flags, generator: Generator
     ) -> Sample:
         """See `Augmentation`."""
-        image, polygons, flags = _as_sample(image, polygons_xy, ignore)
+        image, polygons, flags = as_sample(image, polygons_xy, ignore)
         small = np.array([text_height_px(polygon) < self.min_height_px for polygon in polygons], dtype=bool)
         return image, polygons, flags | small
 
@@ -184,7 +183,7 @@ class RandomWarpCrop:
         self, image: np.ndarray, polygons_xy: Polygons, ignore: Flags, generator: Generator
     ) -> Sample:
         """See `Augmentation`."""
-        image, polygons, flags = _as_sample(image, polygons_xy, ignore)
+        image, polygons, flags = as_sample(image, polygons_xy, ignore)
         matrix = self.draw_matrix(image.shape[:2], polygons, flags, generator)
         warped = warp_image(image, matrix, self.size_hw)
         moved = [transformed(polygon, matrix) for polygon in polygons]
@@ -353,7 +352,17 @@ def transformed(polygon: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return (polygon @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
-def _as_sample(image: np.ndarray, polygons_xy: Polygons, ignore: Flags) -> Sample:
+def renumbered(mirrored_xy: np.ndarray) -> np.ndarray:
+    """A mirrored text's points (P, 2) from its upper left again, clockwise: half way round, and back."""
+    return np.roll(mirrored_xy[::-1], -(len(mirrored_xy) // 2), axis=0)
+
+
+def as_sample(image: np.ndarray, polygons_xy: Polygons, ignore: Flags) -> Sample:
+    """An annotated image in the types of `Augmentation`.
+
+    Raises:
+        ValueError: If the image is not (H, W, 3) uint8, or there is not one flag a polygon.
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(
             f"The image must be RGB of shape (H, W, 3) and dtype uint8: got {image.shape}, {image.dtype}."

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tcm_hf.data.corpora.files import IMAGE_SUFFIXES, lines_of
+from tcm_hf.data.corpora.problems import Problems, collected
 from tcm_hf.data.rotated_records import RotatedRecord
 
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _HEADERS = ("imagesource:", "gsd:", "acquisition dates:")
 
 
@@ -67,65 +68,90 @@ def task1_names(class_names: Iterable[str]) -> dict[str, str]:
     return files
 
 
-def read_dota_labels(path: Path | str) -> tuple[np.ndarray, list[str], np.ndarray]:
+def read_dota_labels(
+    path: Path | str, problems: Problems | None = None
+) -> tuple[np.ndarray, list[str], np.ndarray]:
     """One annotation file: `x1 y1 x2 y2 x3 y3 x4 y4 category difficult` a line, after optional headers.
 
     Args:
         path: the file.
+        problems: broken lines are added and left out; None: they are an error.
 
     Returns:
         Polygons (N, 4, 2), class names as words, difficult (N,) bool (False where the file has no flag).
 
     Raises:
-        ValueError: the file does not exist or a line is not such a line; the message has file and line.
+        ValueError: the file does not exist, or (where `problems` is None) a line is not such a line; the
+            message has file and line.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"Expected annotations in {path}: no such file.")
-    polygons, names, difficult = [], [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        if not line.strip() or line.lower().startswith(_HEADERS):
-            continue
-        values = line.split()
-        try:
-            corners = np.array(values[:8], dtype=np.float64)
-            if len(values) not in (9, 10) or not np.isfinite(corners).all():
-                raise ValueError
-            flag = int(values[9]) if len(values) == 10 else 0
-        except ValueError:
-            raise ValueError(
-                f"{path}, line {number}: expected eight coordinates, a class and at most a flag, got "
-                f"{line.strip()[:80]!r}."
-            ) from None
-        polygons.append(corners.reshape(4, 2))
-        names.append(class_prompt(values[8]))
-        difficult.append(flag > 0)
-    return np.array(polygons).reshape(-1, 4, 2), names, np.array(difficult, dtype=bool)
+    objects = []
+    with collected(problems) as noted:
+        for number, line in lines_of(path):
+            if not line.lower().startswith(_HEADERS):
+                with noted.row(path, number):
+                    objects.append(_object_of(line))
+    polygons, names, difficult = zip(*objects, strict=True) if objects else ((), (), ())
+    return np.array(polygons).reshape(-1, 4, 2), list(names), np.array(difficult, dtype=bool)
 
 
-def load_dota(images_dir: Path | str, labels_dir: Path | str | None = None) -> list[RotatedRecord]:
+def _object_of(line: str) -> tuple[np.ndarray, str, bool]:
+    """Corners (4, 2), name of the class as words, and the flag of an annotated object."""
+    values = line.split()
+    try:
+        corners = np.array(values[:8], dtype=np.float64)
+        if len(values) not in (9, 10) or not np.isfinite(corners).all():
+            raise ValueError
+        flag = int(values[9]) if len(values) == 10 else 0
+    except ValueError:
+        raise ValueError(
+            f"expected eight coordinates, a class and at most a flag, got {line.strip()[:80]!r}"
+        ) from None
+    return corners.reshape(4, 2), class_prompt(values[8]), flag > 0
+
+
+def load_dota(
+    images_dir: Path | str, labels_dir: Path | str | None = None, problems: Problems | None = None
+) -> list[RotatedRecord]:
     """Read a folder of images with one annotation file an image; no pixel is read.
 
     Args:
-        images_dir: holds the images, for example `P0001.png`.
+        images_dir: holds the images, for example `P0001.png`, or folders of them, as the parts of DOTA's
+            download.
         labels_dir: holds `P0001.txt` an image; None for images without annotations (DOTA's test set).
+        problems: broken lines, and images without a file of annotations, are added and left out; None: they
+            are an error.
 
     Returns:
         One record an image, by name.
 
     Raises:
-        ValueError: there are no images, or an annotation file is missing or damaged.
+        ValueError: there are no images, or (where `problems` is None) an annotation file is missing or
+            damaged.
     """
-    images = sorted(path for path in Path(images_dir).glob("*") if path.suffix.lower() in _IMAGE_SUFFIXES)
+    images = _images_in(Path(images_dir))
     if not images:
         raise ValueError(f"Expected images in {images_dir}: there are none.")
     records = []
-    for image in images:
-        if labels_dir is None:
-            records.append(RotatedRecord(image, np.zeros((0, 4, 2)), []))
-        else:
-            records.append(RotatedRecord(image, *read_dota_labels(Path(labels_dir) / f"{image.stem}.txt")))
+    with collected(problems) as noted:
+        for image in images:
+            if labels_dir is None:
+                records.append(RotatedRecord(image, np.zeros((0, 4, 2)), []))
+                continue
+            labels = Path(labels_dir) / f"{image.stem}.txt"
+            with noted.row(labels):
+                records.append(RotatedRecord(image, *read_dota_labels(labels, noted)))
     return records
+
+
+def _images_in(folder: Path) -> list[Path]:
+    for pattern in ("*", "*/*", "*/*/*"):  # as part1/images/P0001.png
+        found = [path for path in folder.glob(pattern) if path.suffix.lower() in IMAGE_SUFFIXES]
+        if found:
+            return sorted(found, key=lambda path: path.name)
+    return []
 
 
 def write_dota_labels(path: Path | str, record: RotatedRecord) -> None:

@@ -7,6 +7,7 @@ million records costs no memory.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from tcm_hf.processing.image_loading import load_rgb_image
 
 DO_NOT_CARE = "###"
 """The transcription of a text that nobody could read."""
+_LARGEST_SIDE = 1 << 31
 
 
 @dataclass
@@ -51,16 +53,20 @@ class TextRecord:
     """An image with its annotated text.
 
     Args:
-        image: A file path (read lazily), a PIL image, or an RGB array (H, W, 3) uint8.
+        image: A file path (read lazily), a PIL image, an RGB array (H, W, 3) uint8, or the bytes of an
+            encoded image (JPEG, PNG, …).
         instances: The annotated text, possibly none.
         level: What one instance is: a "word" or a whole "line".
         name: A short name for logs and result files; taken from the path when not given.
+        size_hw: Height and width of the picture as the annotation tells them, pixels; None where it does not.
+            The picture itself is not asked: where both differ, the annotation was made in another frame.
     """
 
-    image: Path | Image.Image | np.ndarray
+    image: Path | Image.Image | np.ndarray | bytes
     instances: list[TextInstance] = field(default_factory=list)
     level: Literal["word", "line"] = "word"
     name: str = ""
+    size_hw: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.image, str | os.PathLike):
@@ -110,7 +116,8 @@ def record_from_row(row: dict[str, Any], folder: Path, level: Literal["word", "l
 
     Args:
         row: The decoded JSON object: `file_name`, `polygons`, and optionally `texts`, `ignore` and
-            `languages`, each with one entry a polygon. Without `ignore`, the texts "###" are do-not-care.
+            `languages`, each with one entry a polygon, and `width` and `height`. Without `ignore`, the texts
+            "###" are do-not-care.
         folder: Where `file_name` is looked up.
         level: What one polygon is.
 
@@ -118,15 +125,59 @@ def record_from_row(row: dict[str, Any], folder: Path, level: Literal["word", "l
         KeyError: If `file_name` or `polygons` is missing.
         ValueError: If a list has not one entry a polygon, or a polygon is not (P, 2).
     """
-    polygons = row["polygons"]
+    polygons, name = row["polygons"], row["file_name"]
+    if isinstance(polygons, str | dict) or not hasattr(polygons, "__len__"):
+        raise ValueError(f"expected a list of polygons, got {str(polygons)[:40]!r}")
+    if not isinstance(name, str):
+        raise ValueError(f"expected `file_name` as a string, got {name!r}")
     texts = _one_a_polygon(row, "texts") or [None] * len(polygons)
     ignore = _one_a_polygon(row, "ignore") or [text == DO_NOT_CARE for text in texts]
     languages = _one_a_polygon(row, "languages") or [None] * len(polygons)
-    instances = [
-        TextInstance(np.asarray(polygon, dtype=np.float32), text, bool(skip), language)
-        for polygon, text, skip, language in zip(polygons, texts, ignore, languages, strict=True)
-    ]
-    return TextRecord(folder / row["file_name"], instances, level)
+    with np.errstate(over="ignore"):  # what is too large for a number is told as infinite
+        instances = [
+            TextInstance(np.asarray(polygon, dtype=np.float32), text, flag_of(skip), language)
+            for polygon, text, skip, language in zip(polygons, texts, ignore, languages, strict=True)
+        ]
+    return TextRecord(folder / name, instances, level, size_hw=size_hw_of(row))
+
+
+def flag_of(value: Any) -> bool:
+    """A flag as files have it: true or false, 1 or 0, "yes" or "no"; nothing is false.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    text = str(value).strip().lower()
+    if value is None or text in ("", "false", "no", "0", "0.0", "n", "off"):
+        return False
+    if text in ("true", "yes", "1", "1.0", "y", "on"):
+        return True
+    raise ValueError(f"expected true or false, got {str(value)[:40]!r}")
+
+
+def size_hw_of(
+    values: Mapping[str, Any], height: str = "height", width: str = "width"
+) -> tuple[int, int] | None:
+    """Height and width of a picture as an annotation tells them, pixels; None where one of them is nothing.
+
+    Args:
+        values: Holds them.
+        height: The name of the one.
+        width: The name of the other.
+
+    Raises:
+        ValueError: They are no numbers, or no picture can be of that size.
+    """
+    told = values.get(height), values.get(width)
+    if not all(told):
+        return None
+    try:
+        size_hw = int(told[0]), int(told[1])  # type: ignore[arg-type]  # what comes is told below
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"expected {height} and {width} as whole numbers, got {str(told)[:60]}") from None
+    if not all(0 < side < _LARGEST_SIDE for side in size_hw):
+        raise ValueError(f"no picture has the {height} and {width} {str(told)[:60]}")
+    return size_hw
 
 
 def row_from_record(record: TextRecord, file_name: str, size_hw: tuple[int, int]) -> dict[str, Any]:
@@ -139,7 +190,7 @@ def row_from_record(record: TextRecord, file_name: str, size_hw: tuple[int, int]
 
     Returns:
         A dict that `json.dumps` takes; an unknown text or language is None. `languages` is there only where
-        one is known.
+        one is known, `level` only where it is not "word".
     """
     languages = [instance.language for instance in record.instances]
     return {
@@ -152,11 +203,14 @@ def row_from_record(record: TextRecord, file_name: str, size_hw: tuple[int, int]
         "texts": record.texts,
         "ignore": record.ignore.tolist(),
         **({"languages": languages} if any(languages) else {}),
+        **({"level": record.level} if record.level != "word" else {}),
     }
 
 
 def _one_a_polygon(row: dict[str, Any], name: str) -> list | None:
     values, count = row.get(name), len(row["polygons"])
+    if isinstance(values, str | dict) or not (values is None or hasattr(values, "__len__")):
+        raise ValueError(f"expected a list of `{name}`, got {str(values)[:40]!r}")
     if values is not None and len(values) != count:
         raise ValueError(f"expected one of `{name}` a polygon, got {len(values)} for {count}")
     return values

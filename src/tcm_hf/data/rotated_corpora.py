@@ -1,12 +1,15 @@
 """Folders of photos with rotated objects: DOTA's layout, or a metadata.jsonl; no pixel is read."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tcm_hf.data.corpora.files import check_outline, json_of, lines_of
+from tcm_hf.data.corpora.problems import Problems, collected
 from tcm_hf.data.dota import load_dota, read_dota_labels
+from tcm_hf.data.records import flag_of
 from tcm_hf.data.rotated_records import RotatedRecord, split_record
 from tcm_hf.processing.rotated_boxes import boxes_to_polygons, polygons_to_boxes
 
@@ -22,28 +25,29 @@ _LABEL_FOLDERS = ("labelTxt", "annfiles", "labelTxt-*", "labels")
 """Beside `images`: DOTA's own name, MMRotate's, DOTA's by version, and a plain one."""
 
 
-def load_rotated_corpus(folder: Path | str) -> list[RotatedRecord]:
+def load_rotated_corpus(folder: Path | str, problems: Problems | None = None) -> list[RotatedRecord]:
     """Read the annotations of a folder.
 
     Args:
         folder: holds `images` and `labelTxt` (or `annfiles`) with one file an image, see `load_dota`; or
             `metadata.jsonl`, see `load_rotated_metadata`.
+        problems: broken rows are added and left out; None: they are an error.
 
     Returns:
         One record an image.
 
     Raises:
-        ValueError: it holds neither, or an annotation is missing or damaged.
+        ValueError: it holds neither, or (where `problems` is None) an annotation is missing or damaged.
     """
     folder = Path(folder)
     if (folder / "metadata.jsonl").is_file():
-        return load_rotated_metadata(folder)
+        return load_rotated_metadata(folder, problems)
     labels = label_folder(folder)
     if labels is None or not (folder / "images").is_dir():
         raise ValueError(
             f"Expected the folders images and labelTxt, or metadata.jsonl, in {folder}: found neither."
         )
-    return load_dota(folder / "images", labels)
+    return load_dota(folder / "images", labels, problems)
 
 
 def load_rotated_labels(folder: Path | str) -> list[RotatedRecord]:
@@ -66,12 +70,22 @@ def load_rotated_labels(folder: Path | str) -> list[RotatedRecord]:
 
 
 def label_folder(folder: Path | str) -> Path | None:
-    """Where DOTA's annotations lie in a folder; None where there are none."""
-    found = [path for name in _LABEL_FOLDERS for path in sorted(Path(folder).glob(name)) if path.is_dir()]
-    return found[0] if found else None
+    """Where DOTA's annotations lie in a folder; None where there are none.
+
+    The files of oriented boxes may lie one folder deeper, as in the downloads: `labelTxt-v1.0/labelTxt`,
+    `labelTxt-v1.5/DOTA-v1.5_train`.
+    """
+    for name in _LABEL_FOLDERS:
+        for path in sorted(Path(folder).glob(name)):
+            for place in (path, *sorted(path.glob("labelTxt")), *sorted(path.glob("DOTA-v*"))):
+                if place.is_dir() and not place.name.endswith("_hbb") and any(place.glob("*.txt")):
+                    return place
+            if path.is_dir() and not any(inner.is_dir() for inner in path.iterdir()):
+                return path
+    return None
 
 
-def load_rotated_metadata(folder: Path | str) -> list[RotatedRecord]:
+def load_rotated_metadata(folder: Path | str, problems: Problems | None = None) -> list[RotatedRecord]:
     """Read a folder of images with a `metadata.jsonl` ("imagefolder").
 
     A line is `{"file_name": …, "polygons": [[[x, y], …], …], "classes": [str, …], "ignore": [bool, …]}`;
@@ -80,30 +94,28 @@ def load_rotated_metadata(folder: Path | str) -> list[RotatedRecord]:
 
     Args:
         folder: holds `metadata.jsonl`; file names are relative to it.
+        problems: broken rows are added and left out; None: they are an error.
 
     Returns:
         One record a line, in file order.
 
     Raises:
-        ValueError: there is no such file or a line is not such a row; the message has file, line and reason.
+        ValueError: there is no such file or (where `problems` is None) a line is not such a row; the message
+            has file, line and reason.
     """
     path = Path(folder) / "metadata.jsonl"
     if not path.is_file():
         raise ValueError(f"Expected the annotations in {path}: no such file. Give the folder that holds it.")
     records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            records.append(_record_of(json.loads(line), Path(folder)))
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ValueError(f"{path}, line {number}: not an annotation ({reason}).") from error
+    with collected(problems) as noted:
+        for number, line in lines_of(path):
+            with noted.row(path, number, "not an annotation"):
+                records.append(_record_of(json_of(line), Path(folder)))
     return records
 
 
 def tiled_records(
-    records: list[RotatedRecord], tile_px: int = 1024, overlap_px: int = 200
+    records: Sequence[RotatedRecord], tile_px: int = 1024, overlap_px: int = 200
 ) -> list[RotatedRecord]:
     """Large images as their tiles, see `split_record`; images no larger than a tile stay as they are.
 
@@ -124,13 +136,12 @@ def tiled_records(
 
 def _record_of(row: Any, folder: Path) -> RotatedRecord:
     polygons, classes = row["polygons"], row["classes"]
-    ignore = row.get("ignore") or [False] * len(polygons)
+    ignore = [flag_of(flag) for flag in row.get("ignore") or [False] * len(polygons)]
     corners = [_corners(np.asarray(polygon, dtype=np.float64)) for polygon in polygons]
     record = RotatedRecord(
         folder / row["file_name"], np.array(corners), list(classes), np.array(ignore, bool)
     )
-    if not np.isfinite(record.polygons_xy).all():
-        raise ValueError("a coordinate is no finite number")
+    check_outline(record.polygons_xy)
     return record
 
 

@@ -9,17 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from tcm_hf.data.image_files import upright_size_hw
 from tcm_hf.processing.image_loading import load_rgb_image
 from tcm_hf.processing.rotated_boxes import polygons_to_boxes, rotated_overlaps
 from tcm_hf.processing.tiling import Tile
 
 PADDING_RGB = (124, 116, 104)
 """What fills a tile that is larger than its image: about the mean colour of photos."""
-
-_ORIENTATION_TAG = 0x0112  # of EXIF
-_TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 
 
 @dataclass
@@ -88,15 +85,7 @@ class RotatedRecord:
         if self.tile is not None:
             x0, y0, x1, y1 = self.tile
             return y1 - y0, x1 - x0
-        if isinstance(self.image, np.ndarray):
-            return int(self.image.shape[0]), int(self.image.shape[1])
-        try:
-            with Image.open(self.image) as file:
-                width, height = file.size
-                turned = file.getexif().get(_ORIENTATION_TAG) in _TURNED_BY_A_QUARTER
-        except OSError as error:
-            raise ValueError(f"Cannot read the image {self.image}: {error}.") from error
-        return (width, height) if turned else (height, width)
+        return upright_size_hw(self.image)
 
     def boxes(self) -> np.ndarray:
         """(N, 5) float32 smallest boxes around the polygons: cx, cy, w, h, angle in radians (le90)."""

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import os
 import shutil
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from tcm_hf.data.lazy_sequence import LazySequence
 from tcm_hf.data.records import DO_NOT_CARE, TextRecord
+from tcm_hf.data.some_records import SomeRecords
 from tcm_hf.processing.image_loading import load_rgb_image
 from tcm_hf.processing.word_crops import rectify_word
 
-__all__ = ["LMDBWords", "WordRecord", "append_lmdb", "encode_word", "word_crops", "write_lmdb"]
+__all__ = [
+    "LMDBWords",
+    "WordRecord",
+    "append_lmdb",
+    "encode_word",
+    "word_crops",
+    "words_with_texts",
+    "write_lmdb",
+]
 
 # The first size of a data base's map; it is doubled whenever it is full.
 _MAP_BYTES = 1 << 28
@@ -69,7 +80,7 @@ class WordRecord:
             ) from error
 
 
-class LMDBWords(Sequence[WordRecord]):
+class LMDBWords(LazySequence[WordRecord]):
     """The words of an LMDB in the layout of the benchmarks; nothing is decoded until it is asked for.
 
     The data base is opened when a process first reads from it, so an object may be handed to (forked or
@@ -86,6 +97,7 @@ class LMDBWords(Sequence[WordRecord]):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._location = self.path.resolve()
+        _close_replaced(self._location)
         count = self._read(b"num-samples")
         if count is None or not count.strip().isdigit():
             came = "no such key" if count is None else f"{count[:20]!r}"
@@ -98,24 +110,15 @@ class LMDBWords(Sequence[WordRecord]):
     def __len__(self) -> int:
         return self._count
 
-    @overload
-    def __getitem__(self, index: int) -> WordRecord: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[WordRecord]: ...
-    def __getitem__(self, index: int | slice) -> WordRecord | list[WordRecord]:
-        """One word by its place from 0, or a list for a slice.
+    def _item(self, place: int) -> WordRecord:
+        """One word.
 
         Raises:
-            IndexError: If there is no such place.
             ValueError: If the data base lacks the image or the label, or the label is no UTF-8.
         """
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"word {index} of {self.path}, which has {len(self)}")
-        number = index % len(self) + 1
+        number = place + 1
         return WordRecord(
-            self._required(f"image-{number:09d}"), self.text(index), f"{self.path.name}/{number:09d}"
+            self._required(f"image-{number:09d}"), self.text(place), f"{self.path.name}/{number:09d}"
         )
 
     def text(self, index: int) -> str:
@@ -139,15 +142,34 @@ class LMDBWords(Sequence[WordRecord]):
             )
         return value
 
+    def have_texts(self) -> Iterator[bool]:
+        """Of each word whether it has a transcription; a label that is missing is told when it is read."""
+        with self._begin() as transaction:
+            for number in range(1, len(self) + 1):
+                yield transaction.get(f"label-{number:09d}".encode()) not in (b"", DO_NOT_CARE.encode())
+
     def _read(self, key: bytes) -> bytes | None:
+        with self._begin() as transaction:
+            return transaction.get(key)
+
+    def _begin(self) -> Any:
         environment = _open_once(self._location)
         try:
-            transaction = environment.begin()
+            return environment.begin()
         except _lmdb().MapResizedError:
             environment.set_mapsize(0)  # somebody has added to it: take over the new size
-            transaction = environment.begin()
-        with transaction:
-            return transaction.get(key)
+            return environment.begin()
+
+
+def words_with_texts(words: Sequence[WordRecord], have_texts: Iterable[bool]) -> Sequence[WordRecord]:
+    """The words but for those without a transcription (none, an empty one, "###"); nothing is copied.
+
+    Args:
+        words: A collection.
+        have_texts: Of each word whether it has one.
+    """
+    places = array("q", (place for place, has_text in enumerate(have_texts) if has_text))
+    return words if len(places) == len(words) else SomeRecords(words, places)
 
 
 def write_lmdb(path: Path | str, records: Iterable[WordRecord], jpeg_quality: int = 90) -> int:
@@ -260,7 +282,21 @@ def _lmdb() -> Any:
     return lmdb
 
 
-_open_in: dict[int, dict[Path, Any]] = {}
+_open_in: dict[int, dict[Path, _Reader]] = {}
+
+
+class _Reader(NamedTuple):
+    environment: Any
+    file: tuple[int, int] | None
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """What tells the file of a data base from any other; None where it is not there."""
+    try:
+        status = (path / "data.mdb" if path.is_dir() else path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _open_once(path: Path) -> Any:
@@ -272,15 +308,22 @@ def _open_once(path: Path) -> Any:
         _open_in.clear()
         _open_in[process] = {}
     if path not in _open_in[process]:
-        _open_in[process][path] = _open_for_reading(path)
-    return _open_in[process][path]
+        _open_in[process][path] = _Reader(_open_for_reading(path), _file_of(path))
+    return _open_in[process][path].environment
+
+
+def _close_replaced(path: Path) -> None:
+    """Close a data base that this process reads from where another one lies in its place now."""
+    reader = _open_in.get(os.getpid(), {}).get(path)
+    if reader is not None and reader.file != _file_of(path):
+        _close_readers(path)
 
 
 def _close_readers(path: Path) -> None:
     """Close a data base that this process reads from; whoever reads again opens it anew."""
-    environment = _open_in.get(os.getpid(), {}).pop(path, None)
-    if environment is not None:
-        environment.close()
+    reader = _open_in.get(os.getpid(), {}).pop(path, None)
+    if reader is not None:
+        reader.environment.close()
 
 
 def _open_for_reading(path: Path) -> Any:

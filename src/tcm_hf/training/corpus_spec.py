@@ -1,108 +1,189 @@
-"""How a corpus and a part of it are named on the command line: `FOLDER` or `FOLDER:1-900`."""
+"""How a corpus and a part of it are named on the command line: `[NAME:]FOLDER[@SPLIT][:A-B]`.
+
+`ic15-train`, `ic15-train:1-900`, `totaltext:~/data/total@train`, `~/data/ctw1500@test:1-100`. NAME is one of
+`tcm-hf data list`; where it is left out the corpus is recognised by its files. SPLIT is one of the parts that
+lie there; A and B are file numbers.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from tcm_hf.data.corpora import load_metadata_jsonl
+from tcm_hf.data.corpora.corpus import Corpus
+from tcm_hf.data.corpora.loading import Source, parse_source, recognise
+from tcm_hf.data.corpora.problems import Problems, collected
+from tcm_hf.data.corpora.table import corpus_named
+from tcm_hf.data.image_files import require_pictures
+from tcm_hf.data.some_records import SomeRecords
 
 SYNTH_SETTINGS_NAME = "synth.json"  # `tcm-hf synth` keeps its settings under this name
-_SPEC = re.compile(r"(?P<folder>.+?)(:(?P<first>\d+)-(?P<last>\d+))?")
+_RANGED = re.compile(r"(?P<source>.+):(?P<first>\d+)-(?P<last>\d+)", re.DOTALL)
+
+
+class NothingThereError(ValueError):
+    """A corpus, or the part of it that is meant, has no record."""
 
 
 @dataclass(frozen=True)
 class CorpusSpec:
-    """A folder with `metadata.jsonl`, and which of its files are meant.
+    """A corpus of photos with outlines of texts, and which part of it is meant.
 
     Args:
-        folder: The folder.
+        folder: The folder, or the file of annotations.
         numbers: First and last file number, both included; the number of a file is the last run of digits in
             its name (`img_900.webp` has 900). None means all files.
+        corpus: Its name in `tcm-hf data list`; None: recognised by its files.
+        split: The part, "train" or "test" as a rule; None where there is one only.
     """
 
     folder: Path
     numbers: tuple[int, int] | None = None
+    corpus: str | None = None
+    split: str | None = None
+
+    kinds: ClassVar[tuple[str, ...]] = ("photos",)
+    """What such a corpus may hold, see `Corpus.kind`."""
 
     @classmethod
-    def parse(cls, text: str) -> CorpusSpec:
-        """Read `FOLDER` or `FOLDER:FIRST-LAST`.
+    def parse(cls, text: str) -> Self:
+        """Read `[NAME:]FOLDER[@SPLIT][:FIRST-LAST]`.
 
         Raises:
-            ValueError: If the folder holds no metadata.jsonl, or the range runs backwards.
+            ValueError: If there is no such folder, it is no corpus that we know, or one of another kind, it
+                has several parts and none is named, or the range runs backwards.
         """
-        match = _SPEC.fullmatch(text)
-        if match is None:
-            raise ValueError(f"Expected FOLDER or FOLDER:FIRST-LAST, e.g. ic15-train:1-900: got {text!r}.")
-        folder = Path(match["folder"]).expanduser()
-        cls._check(folder)
-        if match["first"] is None:
-            return cls(folder)
-        numbers = (int(match["first"]), int(match["last"]))
-        if numbers[0] > numbers[1]:
+        if not text:
             raise ValueError(
-                f"The range {numbers[0]}-{numbers[1]} in {text!r} runs backwards: swap its ends."
+                "Expected [NAME:]FOLDER[@SPLIT][:FIRST-LAST], e.g. ic15-train:1-900 or "
+                "totaltext:folder@train: got nothing."
             )
-        return cls(folder, numbers)
+        numbers = None
+        ranged = _RANGED.fullmatch(text)
+        if ranged is not None and not Path(text).expanduser().exists():  # a folder may have such a name
+            text, numbers = ranged["source"], (int(ranged["first"]), int(ranged["last"]))
+            if numbers[0] > numbers[1]:
+                raise ValueError(
+                    f"The range {numbers[0]}-{numbers[1]} of {text} runs backwards: swap its ends."
+                )
+        source = parse_source(text)
+        spec = cls(source.path, numbers, source.corpus.name if source.corpus else None, source.split)
+        spec._check()
+        return spec
 
-    @classmethod
-    def _check(cls, folder: Path) -> None:
-        if not (folder / "metadata.jsonl").is_file():
-            raise ValueError(
-                f"Expected a folder with metadata.jsonl: {folder} has none. "
-                'A line of it is {"file_name": …, "polygons": [[[x, y], …], …], "ignore": [false, …]}.'
-            )
+    def _check(self) -> None:
+        _ = self._resolved
 
-    def _load(self) -> list[Any]:
-        return load_metadata_jsonl(self.folder)
+    @cached_property
+    def _resolved(self) -> tuple[str, str | None]:
+        """The names of corpus and part; asked once, as a folder may hold many thousand files."""
+        corpus, split = self._source().resolve(self.kinds)
+        return corpus.name, split
+
+    def _source(self) -> Source:
+        return Source(corpus_named(self.corpus) if self.corpus else None, self.folder, self.split)
+
+    def _load(self, problems: Problems) -> Sequence[Any]:
+        name, split = self._resolved
+        return corpus_named(name).load(self.folder, split, problems)
 
     @property
     def is_generated(self) -> bool:
-        """Whether `tcm-hf synth` made the pictures."""
+        """Whether `tcm-hf synth` or `synth-words` made the pictures."""
         return (self.folder / SYNTH_SETTINGS_NAME).is_file()
 
     def __str__(self) -> str:
         """As on the command line."""
-        return (
-            str(self.folder) if self.numbers is None else f"{self.folder}:{self.numbers[0]}-{self.numbers[1]}"
-        )
+        name = f"{self.corpus}:" if self.corpus else ""
+        split = f"@{self.split}" if self.split else ""
+        numbers = f":{self.numbers[0]}-{self.numbers[1]}" if self.numbers else ""
+        return f"{name}{self.folder}{split}{numbers}"
 
-    def annotations(self) -> list[Any]:
-        """The records of the corpus in order of metadata.jsonl, whether or not their images are there.
+    def absolute(self) -> Self:
+        """The same, named from the root of the disk."""
+        return replace(self, folder=self.folder.absolute())
+
+    def annotations(self, problems: Problems | None = None) -> Sequence[Any]:
+        """The records of the corpus in its order, whether or not their images are there.
+
+        Args:
+            problems: Broken rows are added to this list and left out; None: they are an error.
 
         Raises:
-            ValueError: If an annotation is broken, or no file is in the range.
+            NothingThereError: If there is none, or no file is in the range.
+            ValueError: If an annotation is broken and `problems` is None.
         """
-        records = self._load()
-        if not records:
-            raise ValueError(
+        with collected(problems) as noted:
+            known = len(noted)
+            records = self._load(noted)
+        if not len(records) and len(noted) == known:
+            raise NothingThereError(
                 f"The annotations of {self.folder} are empty: expected one line, or file, an image."
             )
-        if self.numbers is not None:
-            first, last = self.numbers
-            records = [record for record in records if first <= file_number(record.name) <= last]
-        if not records:
-            raise ValueError(f"No file of {self.folder} is in the range {self.numbers}: look at the numbers.")
-        return records
+        return self._in_range(records)
 
-    def records(self) -> list[Any]:
-        """The records of the corpus in order of metadata.jsonl, `TextRecord`s.
+    def _in_range(self, records: Sequence[Any]) -> Sequence[Any]:
+        if self.numbers is None:
+            return records
+        first, last = self.numbers
+        places = [place for place in range(len(records)) if first <= file_number(records[place].name) <= last]
+        if not places:
+            raise self.nothing_in_range()
+        if isinstance(records, list):
+            return [records[place] for place in places]
+        return SomeRecords(records, places)
+
+    def nothing_in_range(self) -> NothingThereError:
+        """The error that no file has such a number."""
+        return NothingThereError(
+            f"No file of {self.folder} is in the range {self.numbers}: look at the numbers."
+        )
+
+    def records(self) -> Sequence[Any]:
+        """The records of the corpus in its order, of photos `TextRecord`s.
 
         Raises:
-            ValueError: If an annotation is broken, no file is in the range, or one of them is not there.
+            ValueError: If an annotation is broken, no file is in the range, or an image is not there.
         """
         records = self.annotations()
-        # Now, not when the training comes to it hours later.
-        files = [(record.name, record.image) for record in records]
-        missing = [name for name, file in files if isinstance(file, Path) and not file.is_file()]
-        if missing:
-            raise ValueError(
-                f"The annotations of {self.folder} name {len(missing)} images that are not there, the first "
-                f"is {missing[0]}. Drop their lines, or name the range of those that are there."
-            )
+        require_pictures(records, self.folder)
         return records
+
+
+class AnyCorpusSpec(CorpusSpec):
+    """A corpus of any kind, of which several parts may be meant."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("photos", "words", "objects")
+
+    def _check(self) -> None:
+        _ = self._parts
+
+    def parts(self) -> tuple[Corpus, list[str | None]]:
+        """The corpus, and the names of its parts: the one that is named, or all; [None] where it has none.
+
+        Raises:
+            ValueError: If it is no corpus that we know, or has no such part.
+        """
+        name, parts = self._parts
+        return corpus_named(name), list(parts)
+
+    @cached_property
+    def _parts(self) -> tuple[str, tuple[str | None, ...]]:
+        source = self._source()
+        if not source.path.exists() or source.split is not None:
+            name, split = self._resolved
+            return name, (split,)
+        corpus = source.corpus or recognise(source.path, self.kinds)
+        return corpus.name, tuple(corpus.splits(source.path)) or (None,)
+
+    def is_meant(self, name: str) -> bool:
+        """Whether a picture of this name is in the range."""
+        first, last = self.numbers or (-1, float("inf"))
+        return first <= file_number(name) <= last
 
 
 def file_number(name: str) -> int:

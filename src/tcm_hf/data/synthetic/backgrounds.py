@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tcm_hf.data.corpora import load_metadata_jsonl
+from tcm_hf.data.corpora.metadata import load_metadata_jsonl
 from tcm_hf.data.records import TextRecord
 from tcm_hf.data.synthetic.textures import random_texture
 

@@ -1,0 +1,1 @@
+"""Annotated corpora by name: one small loader a corpus, one record type, one door (`loading`)."""

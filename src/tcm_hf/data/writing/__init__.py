@@ -1,0 +1,1 @@
+"""Corpora out: one function a format, all of them in `formats.FORMATS`."""
