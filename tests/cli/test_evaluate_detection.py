@@ -102,7 +102,8 @@ def test_a_folder_of_json_files_and_a_json_array_are_read(tmp_path, capsys, trut
     (tmp_path / "all.json").write_text(json.dumps([record("img_1.jpg", (WORD, 0.9))]))
     first = capsys.readouterr()
     evaluate(tmp_path / "all.json", truth)
-    assert capsys.readouterr().out == first.out
+    again = json.loads(capsys.readouterr().out)
+    assert again == json.loads(first.out) | {"predictions": str(tmp_path / "all.json")}
     assert "1 images have no result file: img_2" in first.err
 
 
@@ -141,13 +142,41 @@ def test_a_threshold_drops_detections_and_a_sweep_shows_several(capsys, json_lin
     result = json.loads(capsys.readouterr().out)
     assert (result["threshold"], result["num_predictions"], result["num_matches"]) == (0.5, 1, 1)
     evaluate(json_lines, truth, "--sweep")
-    rows = json.loads(capsys.readouterr().out)["sweep"]
-    assert [row["num_matches"] for row in rows] == [2] * 4 + [1] * 5
+    result = json.loads(capsys.readouterr().out)
+    assert [row["num_matches"] for row in result["sweep"]] == [2] * 4 + [1] * 5
+    best = result["best_over_thresholds"]
+    assert (best["threshold"], best["num_matches"]) == (0.1, 2)
+    assert best["what"] == "best over thresholds on the test set, as upstream reports it"
 
 
-def test_deteval_is_another_protocol(capsys, results, truth):
-    evaluate(results, truth, "--protocol", "deteval")
-    assert json.loads(capsys.readouterr().out)["protocol"] == "deteval"
+def test_the_number_at_a_fixed_threshold_stays_apart_from_the_best_of_a_sweep(capsys, json_lines, truth):
+    evaluate(json_lines, truth, "--threshold", 0.5, "--sweep")
+    result = json.loads(capsys.readouterr().out)
+    assert (result["threshold"], result["num_matches"]) == (0.5, 1)
+    assert result["best_over_thresholds"]["num_matches"] == 2
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name", "count"),
+    [("deteval", "num_matches", 2), ("tiou", "num_matches", 2), ("cleval", "num_characters", 5)],
+)
+def test_other_protocols(capsys, results, truth, protocol, name, count):
+    evaluate(results, truth, "--protocol", protocol)
+    result = json.loads(capsys.readouterr().out)
+    assert (result["protocol"], result[name]) == (protocol, count)
+    assert 0.5 < result["hmean"] < 1
+
+
+def test_a_document_says_what_was_scored_against_what(capsys, json_lines, metadata):
+    evaluate(json_lines, f"{metadata}:1-2")
+    result = json.loads(capsys.readouterr().out)
+    assert (result["kind"], result["ground_truth"]) == ("detection", f"{metadata}:1-2")
+    assert (result["predictions"], result["command"]) == (str(json_lines), "")
+
+
+def test_a_corpus_is_named_with_its_kind(capsys, results, truth):
+    evaluate(results, f"icdar2015:{truth}")
+    assert json.loads(capsys.readouterr().out)["num_references"] == 3
 
 
 def test_scores_in_icdar_files_are_read(tmp_path, capsys, truth):
@@ -156,6 +185,50 @@ def test_scores_in_icdar_files_are_read(tmp_path, capsys, truth):
     (folder / "res_img_1.txt").write_text(f"{icdar_line(WORD, 0.7)}\n{icdar_line(OTHER, 0.2)}\n")
     evaluate(folder, truth, "--threshold", 0.5)
     assert json.loads(capsys.readouterr().out)["num_matches"] == 1
+
+
+def test_a_last_line_without_its_end_counts_and_half_a_one_is_told(capsys, json_lines, truth):
+    text = json_lines.read_text()
+    json_lines.write_text(text[:-1])
+    evaluate(json_lines, truth)
+    captured = capsys.readouterr()
+    assert (json.loads(captured.out)["num_matches"], captured.err) == (2, "")
+    json_lines.write_text(text[:-9])
+    evaluate(json_lines, truth)
+    assert "found.jsonl: the last line is cut off, and left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("instance", "message"),
+    [
+        ({"polygon": WORD, "score": "high"}, "expected a score that is a number, got 'high'"),
+        ({"polygon": WORD, "score": float("nan")}, "expected a score that is a number, got nan"),
+        ({"polygon": WORD, "score": True}, "expected a score that is a number, got True"),
+        ({"polygon": WORD[:2], "score": 0.5}, r"expected an outline of 3 points \[x, y\] .*, got \[\[10"),
+        ({"polygon": None, "score": 0.5}, "expected an outline of 3 points .*, got None"),
+        ({"polygon": [1, 2, 3], "score": 0.5}, "expected an outline of 3 points"),
+        ({"polygon": [[10**400, 1], *WORD], "score": 0.5}, "expected an outline of 3 points"),
+        ({"polygon": [["1", 1], *WORD], "score": 0.5}, "expected an outline of 3 points"),
+    ],
+)
+def test_values_of_another_kind_are_named_with_file_and_image(tmp_path, truth, instance, message):
+    rows = record("img_1.jpg", (WORD, 0.5))
+    rows["instances"].append(instance)
+    (tmp_path / "found.json").write_text(json.dumps(rows))
+    with pytest.raises(CommandError, match=rf"found\.json: photos/img_1\.jpg, text 2: {message}"):
+        evaluate(tmp_path / "found.json", truth, "--threshold", 0.3)
+
+
+def test_json_that_is_nested_too_deeply_is_one_line(tmp_path, truth):
+    (tmp_path / "found.json").write_text("[" * 100_000)
+    with pytest.raises(CommandError, match=r"found\.json: not a result of tcm-hf \(RecursionError"):
+        evaluate(tmp_path / "found.json", truth)
+
+
+def test_a_broken_annotation_says_what_to_do_on_a_command_line(results, truth):
+    (truth / "gt_img_1.txt").write_text("1,2,three\n")
+    with pytest.raises(CommandError, match="`tcm-hf data inspect` lists all of it"):
+        evaluate(results, truth)
 
 
 def test_missing_scores_are_named(results, truth):
@@ -185,8 +258,8 @@ def test_bad_results_are_named(tmp_path, truth, name, content, message):
 def test_bad_places_are_named(tmp_path, results, truth):
     for predictions, references, message in [
         (tmp_path / "none", truth, "no such file or folder"),
-        (results, tmp_path / "none", "has none"),
-        (results, results, "found neither"),
+        (results, tmp_path / "none", "none is not there"),
+        (results, results, "no corpus"),
     ]:
         with pytest.raises(CommandError, match=message):
             evaluate(predictions, references)

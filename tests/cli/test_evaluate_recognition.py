@@ -69,6 +69,11 @@ def test_a_crop_without_a_prediction_is_one_where_nothing_was_read(tmp_path, cap
     captured = capsys.readouterr()
     result = json.loads(captured.out)
     assert result == {
+        "kind": "recognition",
+        "predictions": str(tmp_path / "read.jsonl"),
+        "ground_truth": str(crops / "gt.txt"),
+        "command": "",
+        "protocol": "word accuracy",
         "subset": None,
         "num_words": 3,
         "accuracy_94": pytest.approx(1 / 3),
@@ -91,6 +96,30 @@ def test_crops_of_one_name_are_told_apart_by_their_paths(tmp_path, capsys):
     write_predictions(tmp_path / "read.jsonl", {"c/1.png": "two"})
     with pytest.raises(CommandError, match=r"may be a/1\.png or b/1\.png"):
         evaluate(tmp_path / "read.jsonl", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_every_crop_is_in_the_report(tmp_path, crops, suffix):
+    write_predictions(tmp_path / "read.jsonl", READ)
+    path = tmp_path / f"crops{suffix}"
+    evaluate(tmp_path / "read.jsonl", crops, "--characters", "36", "94", "--per-image", path)
+    text = path.read_text()
+    if suffix == ".jsonl":
+        rows = [json.loads(line) for line in text.splitlines()]
+        assert rows[0] == {
+            "image": "word_1.png",
+            "text": "EXIT",
+            "read": "exit",
+            "one_minus_ned_36": 1,
+            "one_minus_ned_94": 0,
+        }
+    else:
+        assert text.splitlines()[:2] == [
+            "image,text,read,one_minus_ned_36,one_minus_ned_94",
+            "word_1.png,EXIT,exit,1.0,0.0",
+        ]
+    with pytest.raises(CommandError, match=r"writes \.jsonl or \.csv: got .*crops\.txt"):
+        evaluate(tmp_path / "read.jsonl", crops, "--per-image", tmp_path / "crops.txt")
 
 
 def test_a_subset_leaves_words_out_and_says_that_it_is_not_the_whole_one(tmp_path, capsys, crops):
@@ -123,8 +152,10 @@ def test_options_that_do_not_fit(tmp_path, crops, options, message):
     [
         ("read.jsonl", "{\n", r"read\.jsonl: not a result of tcm-hf"),
         ("read.jsonl", '{"source": {"path": "word_1.png"}}\n', r"read\.jsonl: not a result .*'text'"),
+        ("read.json", json.dumps(record("word_1.png", 5)), r"json: word_1\.png: expected a text, got 5"),
+        ("read.csv", "path,text\nword_1.png,a,b\n", r"read\.csv, line 2: more cells than names"),
         ("read.csv", "file,word\na,b\n", "expected the columns path and text, got file, word"),
-        ("read.txt", "word_1\tEXIT\n", r"read\.txt: 1 broken rows"),
+        ("read.txt", "word_1\tEXIT\n", r"read\.txt, line 1: expected an image file"),
         ("read.txt", "other.png\tEXIT\n", "no prediction fits an annotated crop"),
         ("read.txt", "word_1.png\ta\nword_1.png\tb\n", r"two predictions for the crop word_1\.png"),
     ],
@@ -133,6 +164,12 @@ def test_bad_predictions_are_named(tmp_path, crops, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(CommandError, match=message):
         evaluate(tmp_path / name, crops)
+
+
+def test_cells_of_a_table_may_be_long(tmp_path, capsys, crops):
+    (tmp_path / "read.csv").write_text(f"path,text,note\nword_1.png,EXIT,{'x' * 200_000}\n")
+    evaluate(tmp_path / "read.csv", crops)
+    assert json.loads(capsys.readouterr().out)["num_words"] == 3
 
 
 def test_bad_places_are_named(tmp_path, crops):

@@ -80,6 +80,15 @@ def test_word_spotting_leaves_numbers_out(capsys, results, truth):
     assert (result["num_references"], result["num_predictions"], result["num_matches"]) == (2, 2, 1)
 
 
+def test_characters_are_counted_of_found_words_and_of_read_ones(capsys, results, truth):
+    evaluate(results, truth, "--protocol", "cleval")
+    result = json.loads(capsys.readouterr().out)
+    assert (result["num_characters"], result["detection_recall"]) == (14, 1)
+    assert result["recall"] == (4 + 5) / 14  # case counts: "exit" for "EXIT" has nothing in common
+    with pytest.raises(CommandError, match="cleval scores readings as they are"):
+        evaluate(results, truth, "--protocol", "cleval", "--lexicon", truth)
+
+
 def test_a_lexicon_for_all_images_and_one_for_each(tmp_path, capsys, results, truth):
     weak = tmp_path / "weak.txt"
     weak.write_text("Market\nExit\n\n", "utf-8-sig")
@@ -115,9 +124,51 @@ def test_an_image_without_a_result_is_one_where_nothing_was_read(capsys, results
     assert "1 images have no result file: img_2" in captured.err
 
 
+def test_a_text_in_double_quotes_is_what_stands_between_them(capsys, results, truth):
+    """As the script of the competition reads it."""
+    (results / "res_img_1.txt").write_text(icdar_line(WORD, '"exit"') + icdar_line(OTHER, '"1,50"'))
+    evaluate(results, truth, "--protocol", "word-spotting")
+    assert json.loads(capsys.readouterr().out)["num_matches"] == 1
+    evaluate(results, truth)
+    assert json.loads(capsys.readouterr().out)["num_matches"] == 2
+
+
+def test_more_points_than_four_are_not_taken_for_a_text(capsys, results, truth):
+    points = [*WORD, [5, 30], [5, 20]]
+    (results / "res_img_1.txt").write_text(icdar_line(points, "exit"))
+    with pytest.raises(CommandError, match=r"res_img_1\.txt, line 1: .* got more than eight numbers: give"):
+        evaluate(results, truth)
+    for text in ("1,50", "12,000,000", '"1,2,exit"', "5,exit"):
+        (truth / "gt_img_1.txt").write_text(icdar_line(WORD, text.strip('"')))
+        (results / "res_img_1.txt").write_text(icdar_line(WORD, text))
+        evaluate(results, truth)
+        assert json.loads(capsys.readouterr().out)["num_matches"] == 1
+
+
+def test_numbers_and_short_words_are_do_not_care_in_word_spotting_only(capsys, truth, results):
+    """The rules of the competition's script: three letters or more, without a mark within."""
+    rows = [("of", "OF"), ("4th", "4th"), ("don't", "don't"), ("Shop's", "shop"), ("(Sale)", "sale")]
+    boxes = [[[x, y + 40 * place] for x, y in WORD] for place in range(len(rows))]
+    pairs = list(zip(boxes, rows, strict=True))
+    (truth / "gt_img_1.txt").write_text("".join(icdar_line(box, row[0]) for box, row in pairs))
+    (results / "res_img_1.txt").write_text("".join(icdar_line(box, row[1]) for box, row in pairs))
+    (truth / "gt_img_2.txt").write_text("")
+    (results / "res_img_2.txt").write_text("")
+    for protocol, counts in (("end-to-end", (4, 5, 5)), ("word-spotting", (2, 2, 2))):
+        evaluate(results, truth, "--protocol", protocol)
+        result = json.loads(capsys.readouterr().out)
+        assert tuple(result[f"num_{what}"] for what in ("matches", "predictions", "references")) == counts
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("res_img_1.txt", "1,2,3,4,nan,6,7,8,word\n", r"res_img_1\.txt, line 1: expected an outline of 3"),
+        (
+            "img_1.json",
+            json.dumps({"source": {"path": "a/img_1.jpg"}, "instances": [{"polygon": WORD, "text": 5}]}),
+            r"img_1\.json: a/img_1\.jpg, text 1: expected a text that is a string, got 5",
+        ),
         ("res_img_1.txt", "1,2,3,4,5,6,7,8\n", r"res_img_1\.txt, line 1: expected .*got 8 values"),
         ("res_img_1.txt", "1,2,3,4,5,6,7,x,word\n", r"res_img_1\.txt, line 1: could not convert"),
         (

@@ -55,6 +55,11 @@ def test_half_a_last_line_does_not_count(records):
     assert formats.parse_json_lines(text[:-5]) == records[:1]
 
 
+def test_a_last_line_without_its_end_counts(records):
+    """Other programs leave the last line end out."""
+    assert formats.parse_json_lines(formats.render_json_lines(records)[:-1]) == records
+
+
 def test_a_line_end_of_unicode_in_a_file_name_ends_no_record(records):
     records[0]["source"]["path"] = "a\u2028b.jpg"
     assert formats.parse_json_lines(formats.render_json_lines(records)) == records

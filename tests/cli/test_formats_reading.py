@@ -53,6 +53,14 @@ def test_a_word_never_breaks_a_line():
     assert formats.render_icdar(record).splitlines()[0] == "1,1,101,1,101,31,1,31,a b c"
 
 
+def test_icdar_lines_with_words_have_four_corners(street):
+    """The end-to-end task takes no others: a fifth point would be taken for the word."""
+    street["instances"][0]["polygon"] = [[10, 10], [60, 0], [110, 10], [110, 40], [10, 40]]
+    *corners, word = formats.render_icdar(street).splitlines()[0].split(",")
+    assert [int(value) for value in corners] == [10, 0, 110, 0, 110, 40, 10, 40]
+    assert word == street["instances"][0]["text"]
+
+
 def test_icdar_lines_end_with_the_word(street, empty):
     assert formats.render_icdar(street).splitlines()[3] == "10,200,90,180,95,200,15,220,1900&more"
     assert formats.render_icdar(empty) == ""

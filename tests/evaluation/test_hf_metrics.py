@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tcm_hf.evaluation.detection import DetEvalMetric, TextDetectionMetric
+from tcm_hf.evaluation.cleval import CLEvalMetric
+from tcm_hf.evaluation.detection import DetEvalMetric, TextDetectionMetric, TIoUMetric
 from tcm_hf.evaluation.hf_metrics import metric_path
 from tcm_hf.evaluation.recognition import TextRecognitionMetric
 from tcm_hf.evaluation.rotated import RotatedDetectionMetric
@@ -24,8 +25,8 @@ def load(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(evaluate.config, "HF_EVALUATE_OFFLINE", True)
 
-    def load_metric(task: str):
-        return evaluate.load(metric_path(task), cache_dir=str(tmp_path))
+    def load_metric(task: str, *name: str):
+        return evaluate.load(metric_path(task), *name, cache_dir=str(tmp_path))
 
     return load_metric
 
@@ -62,9 +63,18 @@ def test_detection(load):
     result = metric.compute(predictions=found, references=says)
     assert result == expected(TextDetectionMetric(), found, says)
     assert result["num_matches"] == 2
-    assert metric.compute(predictions=found, references=says, protocol="deteval") == expected(
-        DetEvalMetric(), found, says
-    )
+    for protocol, ours in (("deteval", DetEvalMetric()), ("tiou", TIoUMetric())):
+        result = metric.compute(predictions=found, references=says, protocol=protocol)
+        assert result == expected(ours, found, says)
+
+
+def test_characters_are_counted_by_the_metric_of_that_name(load):
+    result = load("text-detection", "cleval").compute(predictions=without_texts(FOUND), references=SAYS)
+    assert result == expected(CLEvalMetric(), without_texts(FOUND), SAYS)
+    assert result["recall"] == pytest.approx(8 / 12)
+    found, says = without_texts(FOUND), without_texts(SAYS)
+    with pytest.raises(ValueError, match="load this metric with the name 'cleval'"):
+        load("text-detection").compute(predictions=found, references=says, protocol="cleval")
 
 
 def test_spotting(load):
@@ -76,6 +86,13 @@ def test_spotting(load):
     assert result["num_matches"] == 2
     strong = metric.compute(predictions=FOUND, references=SAYS, lexicons=[["exit"], ["shop"]])
     assert (strong["num_matches"], strong["num_predictions"]) == (1, 1)
+    result = metric.compute(predictions=FOUND, references=SAYS, protocol="cleval", ignore_case=True)
+    assert result == expected(CLEvalMetric(with_texts=True, ignore_case=True), FOUND, SAYS)
+    assert (result["num_characters"], result["detection_precision"]) == (12, 1)
+    result = metric.compute(predictions=FOUND, references=SAYS, protocol="cleval", with_texts=False)
+    assert result["recall"] == pytest.approx(8 / 12)
+    with pytest.raises(ValueError, match="cleval scores readings as they are"):
+        metric.compute(predictions=FOUND, references=SAYS, protocol="cleval", lexicons=[["exit"], ["shop"]])
 
 
 def test_rotated_detection(load):

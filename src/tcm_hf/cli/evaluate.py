@@ -4,7 +4,13 @@ import argparse
 import json
 from typing import Any
 
-from tcm_hf.cli import evaluate_detection, evaluate_recognition, evaluate_rotated, evaluate_spotting
+from tcm_hf.cli import (
+    evaluate_detection,
+    evaluate_recognition,
+    evaluate_rotated,
+    evaluate_spotting,
+    evaluate_submission,
+)
 from tcm_hf.cli.errors import CommandError
 
 # Each has `add_parser(kinds)` and `score(arguments)`; the help lists them in this order.
@@ -13,6 +19,7 @@ _KINDS = {
     "recognition": evaluate_recognition,
     "spotting": evaluate_spotting,
     "rotated": evaluate_rotated,
+    "submission": evaluate_submission,
 }
 
 
@@ -37,5 +44,12 @@ def run(args: argparse.Namespace) -> int:
         result = _KINDS[args.kind].score(args)
     except (ValueError, ImportError) as error:
         raise CommandError(str(error)) from error
-    print(json.dumps(result, indent=2))
+    # Model cards are written from these documents: they say what was scored, against what, and how.
+    about = {
+        "kind": args.kind,
+        "predictions": str(args.predictions),
+        "ground_truth": getattr(args, "ground_truth", None) or getattr(args, "references", None),
+        "command": getattr(args, "command_line", ""),
+    }
+    print(json.dumps({**about, **result}, indent=2, ensure_ascii=False))
     return 0

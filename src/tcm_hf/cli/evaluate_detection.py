@@ -1,16 +1,16 @@
 """`tcm-hf evaluate detection`: precision, recall and hmean of text polygons."""
 
 import argparse
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from tcm_hf.cli.evaluation_arguments import ABOUT_GROUND_TRUTH, add_kind_parser
-from tcm_hf.cli.evaluation_files import (
-    ImageResult,
-    read_annotations,
-    read_image_results,
-    report_unpaired,
-    require_scores,
+from tcm_hf.cli.evaluation_files import found_in, read_annotations, read_image_results, report_unpaired
+from tcm_hf.cli.image_reports import (
+    add_report_arguments,
+    check_report_arguments,
+    evaluate_images,
+    require_transcriptions,
 )
 
 DESCRIPTION = """\
@@ -33,19 +33,12 @@ def add_parser(kinds: Any) -> None:
     )
     parser.add_argument(
         "--protocol",
-        choices=("icdar2015", "deteval"),
+        choices=("icdar2015", "deteval", "tiou", "cleval"),
         default="icdar2015",
-        help="IoU > 0.5 one to one, or the ICDAR 2013 rule with splits and merges (%(default)s)",
+        help="IoU > 0.5 one to one; the ICDAR 2013 rule with splits and merges; matches weighed by their "
+        "tightness; or characters, for which GROUND_TRUTH needs texts (%(default)s)",
     )
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument(
-        "--threshold", type=float, metavar="SCORE", help="count detections with at least this score only"
-    )
-    chosen.add_argument(
-        "--sweep",
-        action="store_true",
-        help="results at thresholds 0.1 ... 0.9; choose one on training images, not on those you report",
-    )
+    add_report_arguments(parser)
 
 
 def score(args: argparse.Namespace) -> dict[str, Any]:
@@ -54,45 +47,29 @@ def score(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         CommandError, ValueError: for files that are missing, cannot be read or do not fit together.
     """
-    references = read_annotations(args.ground_truth)
-    detections = read_image_results(args.predictions, _parse_line, _of_record)
-    report_unpaired(detections, references)
-    if args.sweep or args.threshold is not None:
-        require_scores(detections, "--threshold and --sweep")
+    check_report_arguments(args)
+    records = read_annotations(args.ground_truth)
+    of_record = partial(found_in, score_names=("detection_score", "score"))
+    detections = read_image_results(args.predictions, _parse_line, of_record)
+    report_unpaired(detections, records)
+    if args.protocol == "cleval":
+        require_transcriptions(args.protocol, records)
 
-    from tcm_hf.evaluation.detection import DetEvalMetric, TextDetectionMetric, sweep_thresholds
+    from tcm_hf.evaluation.cleval import CLEvalMetric
+    from tcm_hf.evaluation.detection import DetEvalMetric, TextDetectionMetric, TIoUMetric
 
-    metric_class = TextDetectionMetric if args.protocol == "icdar2015" else DetEvalMetric
-    found = [detections.get(name, ImageResult()) for name in references]
-    predictions = [
-        {
-            "polygons_xy": result.polygons,
-            "scores": [1.0 if score is None else score for score in result.scores],
-        }
-        for result in found
-    ]
+    metrics = {
+        "icdar2015": TextDetectionMetric,
+        "deteval": DetEvalMetric,
+        "tiou": TIoUMetric,
+        "cleval": CLEvalMetric,
+    }
     truths = [
-        {
-            "polygons_xy": [instance.polygon_xy for instance in instances],
-            "ignore": [instance.ignore for instance in instances],
-        }
-        for instances in references.values()
+        {"polygons_xy": record.polygons_xy, "ignore": record.ignore, "texts": record.texts}
+        for record in records.values()
     ]
-    thresholds = [tenth / 10 for tenth in range(1, 10)] if args.sweep else [args.threshold or float("-inf")]
-    rows = sweep_thresholds(predictions, truths, thresholds, metric_class)
-    if args.sweep:
-        return {"protocol": args.protocol, "sweep": rows}
-    rows[0]["threshold"] = args.threshold
-    return {"protocol": args.protocol, **rows[0]}
-
-
-def _of_record(record: Mapping[str, Any]) -> ImageResult:
-    instances = record["instances"]
-    return ImageResult(
-        [instance["polygon"] for instance in instances],
-        [instance.get("detection_score", instance.get("score")) for instance in instances],
-        [None] * len(instances),
-    )
+    numbers = evaluate_images(args, metrics[args.protocol], records, detections, truths)
+    return {"protocol": args.protocol, **numbers}
 
 
 def _parse_line(line: str) -> tuple[list[float], float | None, None]:

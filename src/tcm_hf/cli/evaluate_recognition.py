@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.evaluation_arguments import add_kind_parser
-from tcm_hf.cli.evaluation_files import read_records, read_table, read_text, report_unpaired
+from tcm_hf.cli.evaluation_files import read_records, read_text, report_unpaired, word_in
+from tcm_hf.cli.image_reports import check_report_name, write_report
 
 if TYPE_CHECKING:
     from tcm_hf.data.words import WordRecord
@@ -50,6 +51,12 @@ def add_parser(kinds: Any) -> None:
         help="the part of a test set that papers report; ic15-1811 needs --kept, or the 1811 words alone",
     )
     parser.add_argument(
+        "--per-image",
+        type=Path,
+        metavar="FILE",
+        help="write what each crop says, what was read and their similarity (1: right) to a .jsonl or .csv",
+    )
+    parser.add_argument(
         "--kept", type=Path, metavar="FILE", help="the names of the subset's crops, one a line"
     )
 
@@ -60,6 +67,7 @@ def score(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         CommandError, ValueError: for files that are missing, cannot be read or do not fit together.
     """
+    check_report_name(args.per_image)
     if args.kept and not args.subset:
         raise CommandError("--kept goes with --subset")
     words = _references(args.references)
@@ -71,7 +79,21 @@ def score(args: argparse.Namespace) -> dict[str, Any]:
 
     metric = TextRecognitionMetric(args.characters)
     metric.update(read, [word.text for word in words])
-    return {"subset": args.subset, "num_words": len(words), **metric.compute()}
+    if args.per_image:
+        write_report(
+            args.per_image, [_report_row(*pair, args.characters) for pair in zip(words, read, strict=True)]
+        )
+    about = {"protocol": "word accuracy", "subset": args.subset, "num_words": len(words)}
+    return {**about, **metric.compute()}
+
+
+def _report_row(word: "WordRecord", read: str, characters: Sequence[str]) -> dict[str, Any]:
+    from tcm_hf.evaluation.recognition import PROTOCOLS
+
+    similarities = {
+        f"one_minus_ned_{name}": PROTOCOLS[name].similarity(read, word.text) for name in characters
+    }
+    return {"image": word.name, "text": word.text, "read": read, **similarities}
 
 
 def _references(spec: str) -> list["WordRecord"]:
@@ -85,7 +107,9 @@ def _references(spec: str) -> list["WordRecord"]:
 
 def _read_predictions(path: Path) -> list[Prediction]:
     if path.suffix in (".csv", ".tsv"):
-        rows = read_table(path, "," if path.suffix == ".csv" else "\t")
+        from tcm_hf.data.corpora.files import table_rows
+
+        rows = [row for _, row in table_rows(path, "," if path.suffix == ".csv" else "\t")]
         if rows and not {"path", "text"} <= rows[0].keys():
             raise CommandError(f"{path}: expected the columns path and text, got {', '.join(rows[0])}")
         return [(row["path"], row["text"]) for row in rows]
@@ -98,7 +122,7 @@ def _read_predictions(path: Path) -> list[Prediction]:
 
 
 def _of_record(record: Mapping[str, Any]) -> Prediction:
-    return record["source"]["path"], record["text"]
+    return record["source"]["path"], word_in(record)
 
 
 def _paired(predictions: Sequence[Prediction], words: Sequence["WordRecord"]) -> list[str]:

@@ -19,8 +19,8 @@ Average precision of rotated objects, as DOTA and PASCAL VOC count it. Images ar
 
 PREDICTIONS
 {ABOUT_RESULTS}
-GROUND_TRUTH  a folder with labelTxt (DOTA), a folder of such label files, or a folder with metadata.jsonl;
-              FOLDER:1-99 takes the images with these numbers only
+GROUND_TRUTH  a corpus of rotated objects, [NAME:]FOLDER[@SPLIT][:A-B]: in DOTA's layout or with
+              metadata.jsonl (tcm-hf data list), or a folder of DOTA's label files; A-B are image numbers
 
 An image without predictions counts as one where nothing was found. The result is one JSON document on stdout:
 map50 (mean AP at overlap 0.5, VOC 2012 style), map50_voc07 (DOTA's own), map50_95, ap50 of every class, and
@@ -73,7 +73,8 @@ def score(args: argparse.Namespace) -> dict[str, Any]:
             "difficult": wanted.difficult,
         }
         metric.update([_prediction(found.get(name), class_names, args.threshold)], [reference])
-    return metric.compute() | {"num_images": len(references)}
+    numbers = metric.compute() | {"num_images": len(references)}
+    return {"protocol": "average precision", "threshold": args.threshold, **numbers}
 
 
 def _with_words(record: "RotatedRecord") -> "RotatedRecord":

@@ -6,8 +6,9 @@ from typing import Any
 
 # How a description goes on where whole images are scored.
 ABOUT_GROUND_TRUTH = """\
-GROUND_TRUTH  a folder with metadata.jsonl (FOLDER:901-1000 takes the images with these numbers only), or a
-              folder of ICDAR 2015 label files (gt_img_1.txt, a line is x1,y1,...,x4,y4,text)
+GROUND_TRUTH  a corpus as tcm-hf data list shows them, [NAME:]FOLDER[@SPLIT][:FIRST-LAST]: a folder with
+              metadata.jsonl, with ICDAR label files (gt_img_1.txt), totaltext:FOLDER@test, …;
+              FOLDER:901-1000 takes the images with these numbers only
 
 An image without predictions counts as one where nothing was found. The result is one JSON document on stdout.
 """

@@ -1,18 +1,17 @@
 """The files that `tcm-hf evaluate` compares: results and annotations of whole images, paired by name."""
 
-import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.formats import Record, parse_json_array, parse_json_lines
 
 if TYPE_CHECKING:
-    from tcm_hf.data.records import TextInstance
+    from tcm_hf.data.records import TextRecord
 
 # What stands before the name of an image in the names of its files.
 _PREFIXES = ("gt_", "res_", "new_voc_", "voc_")
@@ -36,31 +35,29 @@ class ImageResult:
         )
 
 
-def read_annotations(words: str) -> dict[str, list["TextInstance"]]:
-    """Texts by image name, from `FOLDER` or `FOLDER:FIRST-LAST`.
+def read_annotations(words: str) -> dict[str, "TextRecord"]:
+    """Annotated photos by image name, from `[NAME:]FOLDER[@SPLIT][:FIRST-LAST]`; they need not be there.
 
     Raises:
-        CommandError: there are no annotations, none in the range, or two images of one name.
-        ValueError: an annotation is broken.
+        CommandError: two images have one name.
+        ValueError: there is no such corpus, no image in the range, or an annotation is broken.
     """
-    from tcm_hf.data.corpora import load_metadata_jsonl, read_icdar2015_labels
-    from tcm_hf.training.corpus_spec import CorpusSpec, file_number
+    from tcm_hf.training.corpus_spec import CorpusSpec
 
-    folder = Path(words)
-    if folder.is_dir() and not (folder / "metadata.jsonl").is_file():
-        labels = sorted(folder.glob("gt_*.txt"))
-        if not labels:
-            raise CommandError(f"expected metadata.jsonl or gt_*.txt in {folder}: found neither")
-        return _by_image_name((path, read_icdar2015_labels(path)) for path in labels)
-    spec = CorpusSpec.parse(words)
-    first, last = spec.numbers or (-1, float("inf"))
-    # Not `spec.records()`, which wants the photos too: annotations are enough here.
-    records = [
-        record for record in load_metadata_jsonl(spec.folder) if first <= file_number(record.name) <= last
-    ]
-    if not records:
-        raise CommandError(f"no annotated image of {spec.folder} is in {words}: look at the numbers")
-    return _by_image_name((Path(str(record.image)), record.instances) for record in records)
+    by_name: dict[str, TextRecord] = {}
+    for record in CorpusSpec.parse(words).annotations():
+        name = image_name(Path(record.name))
+        if name in by_name:
+            raise CommandError(
+                f"results are paired with annotations by name, and {_place(by_name[name])} and "
+                f"{_place(record)} are both {name}: rename one, or evaluate them apart"
+            )
+        by_name[name] = record
+    return by_name
+
+
+def _place(record: "TextRecord") -> str:
+    return str(record.image) if isinstance(record.image, Path) else record.name
 
 
 def read_image_results(
@@ -112,16 +109,81 @@ def read_records(path: Path, entry_of: Callable[[Record], Any]) -> list[Any]:
     text = read_text(path)
     try:
         if path.suffix == ".jsonl":
-            return [entry_of(record) for record in parse_json_lines(text)]
-        document = parse_json_array(text)
-        return [entry_of(record) for record in (document if isinstance(document, list) else [document])]
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            records = parse_json_lines(text)
+            if len(records) < sum(bool(line.strip()) for line in text.split("\n")):
+                print(f"{path}: the last line is cut off, and left out", file=sys.stderr)
+        else:
+            document = parse_json_array(text)
+            records = document if isinstance(document, list) else [document]
+        return [entry_of(record) for record in records]
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CommandError(f"{path}: not a result of tcm-hf ({type(error).__name__}: {error})") from error
+    except ValueError as error:
+        raise CommandError(f"{path}: {error}") from error
 
 
-def read_table(path: Path, delimiter: str) -> list[dict[str, str]]:
-    """The rows of a .csv or .tsv file by the names in its first line."""
-    return list(csv.DictReader(read_text(path).splitlines(keepends=True), delimiter=delimiter))
+def found_in(
+    record: Mapping[str, Any], score_names: Sequence[str], texts_needed: bool = False
+) -> ImageResult:
+    """What a record of `tcm-hf detect` or `read` says was found.
+
+    Args:
+        record: Of an image.
+        score_names: The field that holds the score: the first of these that there is.
+        texts_needed: Whether every outline must say what was read.
+
+    Raises:
+        KeyError: A field is missing.
+        ValueError: A value is of another kind than its schema says.
+    """
+    result = ImageResult()
+    for number, instance in enumerate(record["instances"], start=1):
+        score = next((instance[name] for name in score_names if name in instance), None)
+        text = instance["text"] if texts_needed else instance.get("text")
+        try:
+            result.polygons.append(_outline(instance["polygon"]))
+            if score is not None and not _is_number(score):
+                raise ValueError(f"expected a score that is a number, got {score!r}")
+            if not isinstance(text, str) and (texts_needed or text is not None):
+                raise ValueError(f"expected a text that is a string, got {text!r}")
+        except ValueError as error:
+            raise ValueError(f"{record['source']['path']}, text {number}: {error}") from error
+        result.scores.append(score)
+        result.texts.append(text)
+    return result
+
+
+def word_in(record: Mapping[str, Any]) -> str:
+    """What a record of `tcm-hf recognize` says was read.
+
+    Raises:
+        KeyError: It says nothing.
+        ValueError: It is no string.
+    """
+    if not isinstance(record["text"], str):
+        raise ValueError(f"{record['source']['path']}: expected a text, got {record['text']!r}")
+    return record["text"]
+
+
+def _outline(points: Any) -> list[list[float]]:
+    """Points that are an outline.
+
+    Raises:
+        ValueError: They are none.
+    """
+    if (
+        not isinstance(points, list)
+        or len(points) < 3
+        or not all(isinstance(point, list) and len(point) == 2 for point in points)
+        or not all(_is_number(value) for point in points for value in point)
+    ):
+        raise ValueError(f"expected an outline of 3 points [x, y] or more, got {points!s:.60}")
+    return points
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that a coordinate or a score can be; NaN is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
 
 
 def read_text(path: Path) -> str:
@@ -185,23 +247,6 @@ def require_scores(results: Mapping[str, ImageResult], option: str) -> None:
             raise CommandError(f"{option} needs a score for each polygon: {name} has none")
 
 
-def _by_image_name(
-    references: Iterable[tuple[Path, list["TextInstance"]]],
-) -> dict[str, list["TextInstance"]]:
-    paths: dict[str, Path] = {}
-    by_name = {}
-    for path, instances in references:
-        name = image_name(path)
-        if name in paths:
-            raise CommandError(
-                f"results are paired with annotations by name, and {paths[name]} and {path} are both {name}: "
-                "rename one, or evaluate them apart"
-            )
-        paths[name] = path
-        by_name[name] = instances
-    return by_name
-
-
 def _parse_icdar_results(
     path: Path, parse_line: Callable[[str], tuple[list[float], float | None, str | None]]
 ) -> ImageResult:
@@ -211,9 +256,10 @@ def _parse_icdar_results(
             continue
         try:
             values, score, text = parse_line(line.rstrip("\r"))
+            points = [list(point) for point in zip(values[::2], values[1::2], strict=True)]
+            result.polygons.append(_outline(points))
         except ValueError as error:
             raise CommandError(f"{path}, line {number}: {error}") from error
-        result.polygons.append([list(point) for point in zip(values[::2], values[1::2], strict=True)])
         result.scores.append(score)
         result.texts.append(text)
     return result

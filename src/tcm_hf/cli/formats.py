@@ -4,15 +4,17 @@ A record is a plain dict that follows a file of `schema/`; coordinates are pixel
 original, x right, y down. Formats for readers are in files of their own: `formats_hocr.py`, ...
 """
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from tcm_hf.cli.inputs import ImageInput
+from tcm_hf.data.writing.coco_document import coco_annotation, coco_document
+from tcm_hf.data.writing.labelme_document import labelme_document, labelme_shape
 
 Record = dict[str, Any]
 
@@ -127,49 +129,55 @@ def parse_json_array(text: str) -> list[Record]:
 
 
 def parse_json_lines(text: str) -> list[Record]:
-    """Read back what `render_json_lines` wrote; a last line without its end (a killed run) does not count."""
+    """Read back what `render_json_lines` wrote; half a last line (of a killed run) does not count."""
     # Not `splitlines`: a file name may hold one of Unicode's other line ends.
-    return [json.loads(line) for line in text.split("\n")[:-1] if line.strip()]
+    *lines, last = text.split("\n")
+    records = [json.loads(line) for line in lines if line.strip()]
+    with contextlib.suppress(json.JSONDecodeError):
+        records.append(json.loads(last))
+    return records
 
 
 def render_icdar(record: Record) -> str:
     """One record as an ICDAR 2015 result file: `x1,y1,x2,y2,…` in whole pixels, one text a line.
 
-    Where words were read, the word is the last field, as in the end-to-end task.
+    Where words were read, the word is the last field, as in the end-to-end task, which takes four corners: an
+    outline of other than four points becomes the box around it.
     """
     lines = []
     for instance in record["instances"]:
-        fields = [str(round(value)) for point in instance["polygon"] for value in point]
+        polygon = instance["polygon"]
+        if "text" in instance and len(polygon) != 4:
+            polygon = _box_around(polygon)
+        fields = [str(round(value)) for point in polygon for value in point]
         if "text" in instance:
             fields.append(" ".join(instance["text"].split()))
         lines.append(",".join(fields) + "\n")
     return "".join(lines)
 
 
+def _box_around(polygon: list[list[float]]) -> list[list[float]]:
+    import numpy as np
+
+    from tcm_hf.processing.polygons import min_area_quad
+
+    return min_area_quad(np.array(polygon)).tolist()
+
+
 def render_labelme(record: Record) -> str:
     """One record as a labelme project file, which labelme opens for correction; the label is the word."""
     shapes = [
-        {
-            "label": instance.get("text") or instance["label"],
-            "points": instance["polygon"],
-            "group_id": None,
-            "description": f"score {instance['score']:.3f}",
-            "shape_type": "polygon",
-            "flags": {},
-            "mask": None,
-        }
+        labelme_shape(
+            instance.get("text") or instance["label"],
+            instance["polygon"],
+            description=f"score {instance['score']:.3f}",
+        )
         for instance in record["instances"]
     ]
-    document = {
-        "version": "5.5.0",
-        "flags": {},
-        "shapes": shapes,
-        # labelme looks for the image from the folder of this file.
-        "imagePath": Path(record["source"]["path"]).resolve().as_posix(),
-        "imageData": None,
-        "imageHeight": record["source"]["height"],
-        "imageWidth": record["source"]["width"],
-    }
+    source = record["source"]
+    # labelme looks for the image from the folder of this file.
+    path = Path(source["path"]).resolve().as_posix()
+    document = labelme_document(path, (source["height"], source["width"]), shapes)
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -196,17 +204,15 @@ def render_coco(records: Iterable[Record]) -> str:
             }
         )
         for instance in record["instances"]:
+            known = {
+                name: value for name, value in instance.items() if name not in ("label", "box", "polygon")
+            }
             category_id = categories[instance["label"]]
-            annotations.append(_coco_annotation(len(annotations) + 1, image_id, category_id, instance))
-    document = {
-        "info": {"description": "found by tcm_hf"},
-        "images": images,
-        "annotations": annotations,
-        "categories": [
-            {"id": category_id, "name": name, "supercategory": name}
-            for name, category_id in (categories or {"text": 1}).items()
-        ],
-    }
+            annotation_id = len(annotations) + 1
+            annotations.append(
+                coco_annotation(annotation_id, image_id, category_id, instance["polygon"], **known)
+            )
+    document = coco_document("found by tcm_hf", images, annotations, categories or ["text"])
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -228,25 +234,6 @@ def parse_coco(text: str) -> list[Record]:
         instance = {**known, "label": names[annotation["category_id"]], "box": box, "polygon": polygon}
         records[annotation["image_id"]]["instances"].append(instance)
     return list(records.values())
-
-
-def _coco_annotation(
-    annotation_id: int, image_id: int, category_id: int, instance: dict[str, Any]
-) -> dict[str, Any]:
-    polygon = instance["polygon"]
-    xs, ys = zip(*polygon, strict=True)
-    doubled_area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise([*polygon, polygon[0]]))
-    known = {name: value for name, value in instance.items() if name not in ("label", "box", "polygon")}
-    return {
-        "id": annotation_id,
-        "image_id": image_id,
-        "category_id": category_id,
-        "segmentation": [[value for point in polygon for value in point]],
-        "bbox": [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)],
-        "area": abs(doubled_area) / 2,
-        "iscrowd": 0,
-        **known,
-    }
 
 
 def _points(flat: list[float]) -> list[list[float]]:

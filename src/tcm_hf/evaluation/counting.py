@@ -1,7 +1,10 @@
 """What all metrics have in common: a state of plain sums, so that the parts of a corpus can be added up."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
+
+import numpy as np
 
 
 class CountingMetric:
@@ -40,7 +43,79 @@ class CountingMetric:
             self.counts[name] += value
 
 
-class HmeanMetric(CountingMetric):
+@dataclass(frozen=True)
+class ImageVerdict:
+    """What a protocol makes of the texts and predictions of one image.
+
+    Attributes:
+        text_credit: (R,) what each text counts as found, 0 (missed) to 1; 0 for do-not-care ones.
+        prediction_credit: (P,) what each prediction counts as right, 0 (a false alarm) to 1; 0 for those left
+            out.
+        ignored_texts: (R,) bool, the do-not-care texts.
+        ignored_predictions: (P,) bool, predictions that are left out, mostly because they lie on such texts.
+        pairs: (text, prediction) that were matched by their outlines. Those without credit were read wrong.
+        counts: what the image adds to the counts of the metric.
+    """
+
+    text_credit: np.ndarray
+    prediction_credit: np.ndarray
+    ignored_texts: np.ndarray
+    ignored_predictions: np.ndarray
+    pairs: Sequence[tuple[int, int]]
+    counts: Mapping[str, float]
+
+    @property
+    def missed(self) -> np.ndarray:
+        """(R,) bool: texts that count and were not found, or not read."""
+        return ~self.ignored_texts & (self.text_credit == 0)
+
+    @property
+    def false_alarms(self) -> np.ndarray:
+        """(P,) bool: predictions that count and are not right."""
+        return ~self.ignored_predictions & (self.prediction_credit == 0)
+
+
+class ImageMetric(CountingMetric):
+    """A metric of whole images; subclasses say how an image is measured and judged."""
+
+    def update(
+        self, predictions: Sequence[Mapping[str, Any]], references: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Add images.
+
+        Args:
+            predictions: what was found, one mapping an image; see `measure`.
+            references: what is annotated, one mapping an image; see `measure`.
+
+        Raises:
+            ValueError: the lengths differ, or a mapping is not as `measure` wants it.
+        """
+        for prediction, reference in paired(predictions, references, "image"):
+            self.add(self.judge(self.measure(prediction, reference)))
+
+    def measure(self, prediction: Mapping[str, Any], reference: Mapping[str, Any]) -> Any:
+        """All that can be said of an image before a score threshold; has `take_predictions(chosen)`."""
+        raise NotImplementedError
+
+    def judge(self, measured: Any) -> ImageVerdict:
+        """What the protocol makes of an image that was measured; nothing is counted."""
+        raise NotImplementedError
+
+    def add(self, verdict: ImageVerdict) -> None:
+        """Count an image that was judged."""
+        for name, value in verdict.counts.items():
+            self.counts[name] += value
+
+    def compute(self) -> dict[str, float]:
+        """Accuracy over all images seen.
+
+        Raises:
+            ValueError: no image was added.
+        """
+        raise NotImplementedError
+
+
+class HmeanMetric(ImageMetric):
     """Precision, recall and their harmonic mean over images; subclasses say what a hit is.
 
     Attributes:
@@ -48,7 +123,7 @@ class HmeanMetric(CountingMetric):
             `precision_hits`.
     """
 
-    count_names = ("images", "references", "predictions", "recall_hits", "precision_hits")
+    count_names: tuple[str, ...] = ("images", "references", "predictions", "recall_hits", "precision_hits")
 
     def compute(self) -> dict[str, float]:
         """Accuracy over all images seen.
@@ -80,14 +155,22 @@ class HmeanMetric(CountingMetric):
             "num_matches": counts["recall_hits"],
         }
 
-    def _count_image(
-        self, references: int, predictions: int, recall_hits: float, precision_hits: float
-    ) -> None:
-        self.counts["images"] += 1
-        self.counts["references"] += references
-        self.counts["predictions"] += predictions
-        self.counts["recall_hits"] += recall_hits
-        self.counts["precision_hits"] += precision_hits
+    @staticmethod
+    def _verdict(
+        text_credit: np.ndarray,
+        prediction_credit: np.ndarray,
+        ignored_texts: np.ndarray,
+        ignored_predictions: np.ndarray,
+        pairs: Sequence[tuple[int, int]],
+    ) -> ImageVerdict:
+        counts = {
+            "images": 1,
+            "references": int((~ignored_texts).sum()),
+            "predictions": int((~ignored_predictions).sum()),
+            "recall_hits": text_credit.sum().item(),
+            "precision_hits": prediction_credit.sum().item(),
+        }
+        return ImageVerdict(text_credit, prediction_credit, ignored_texts, ignored_predictions, pairs, counts)
 
 
 def paired(predictions: Sequence[Any], references: Sequence[Any], unit: str) -> Iterator[tuple[Any, Any]]:

@@ -42,6 +42,16 @@ class CharacterProtocol:
             text = text.lower()
         return "".join(character for character in text if character in self.characters)
 
+    def similarity(self, read: str, meant: str) -> float | None:
+        """1 - normalised edit distance of a word, 1 only where it is right.
+
+        Args:
+            read: what was read.
+            meant: what the word says; None comes back where nothing of it counts.
+        """
+        text, reference = self.normalized(read), self.normalized(meant)
+        return 1 - normalized_edit_distance(text, reference) if reference else None
+
 
 _ALPHANUMERIC = string.digits + string.ascii_letters
 
@@ -111,12 +121,12 @@ class TextRecognitionMetric(CountingMetric):
                 raise ValueError(f"`{name}` must be a list of texts, one a word: got {words!r:.80}.")
         for read, meant in paired(predictions, references, "word"):
             for protocol in self.protocols:
-                text, reference = protocol.normalized(read), protocol.normalized(meant)
-                if not reference:
+                similarity = protocol.similarity(read, meant)
+                if similarity is None:
                     continue
                 self.counts[f"words_{protocol.name}"] += 1
-                self.counts[f"right_{protocol.name}"] += text == reference
-                self.counts[f"similarity_{protocol.name}"] += 1 - normalized_edit_distance(text, reference)
+                self.counts[f"right_{protocol.name}"] += similarity == 1
+                self.counts[f"similarity_{protocol.name}"] += similarity
 
     def compute(self) -> dict[str, float]:
         """Accuracy over all words seen.

@@ -1,12 +1,14 @@
 """End-to-end accuracy: words found and read, by the ICDAR 2015 protocols, with or without a lexicon."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from tcm_hf.evaluation.counting import HmeanMetric, paired
-from tcm_hf.evaluation.detection import match_one_to_one, measure_overlaps
+from tcm_hf.evaluation.counting import HmeanMetric, ImageVerdict
+from tcm_hf.evaluation.overlaps import Overlaps, match_one_to_one, measure_overlaps
+from tcm_hf.evaluation.texts import read_texts, wanted_texts
 from tcm_hf.processing.lexicon import Lexicon
 
 __all__ = ["TextSpottingMetric"]
@@ -123,68 +125,61 @@ class TextSpottingMetric(HmeanMetric):
         words = None if self.lexicon is None else self.lexicon.words
         return {**super().settings(), "lexicon": words}
 
-    def update(
-        self, predictions: Sequence[Mapping[str, Any]], references: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Add images.
+    def measure(self, prediction: Mapping[str, Any], reference: Mapping[str, Any]) -> "_ReadImage":
+        """How the readings of an image lie on its words, and what they say.
 
         Args:
-            predictions: one mapping an image with `polygons_xy`, a list of (P >= 3, 2) arrays, and `texts`;
-                their order counts where several could match one word.
-            references: one mapping an image with `polygons_xy` and `texts`, and where there are any `ignore`,
-                a flag a polygon, and `lexicon`, the words of this image (strong). "###" is do-not-care.
+            prediction: has `polygons_xy`, a list of (P >= 3, 2) arrays, and `texts`; their order counts where
+                several could match one word.
+            reference: has `polygons_xy` and `texts`, and where there are any `ignore`, a flag a polygon, and
+                `lexicon`, the words of this image (strong). "###" is do-not-care.
 
         Raises:
-            ValueError: the lengths differ, a polygon is not a finite (P >= 3, 2) array, or a text that counts
-                is not known.
+            ValueError: a polygon is not a finite (P >= 3, 2) array, or a text that counts is not known.
         """
-        for prediction, reference in paired(predictions, references, "image"):
-            self._add(prediction, reference)
-
-    def _add(self, prediction: Mapping[str, Any], reference: Mapping[str, Any]) -> None:
-        wanted = self._wanted(reference)
-        polygons_xy, texts = self._readings(prediction, _as_lexicon(reference.get("lexicon")) or self.lexicon)
+        rule = _RULES[self.protocol]
+        wanted = [None if text is None else rule.wanted(text) for text in wanted_texts(reference)]
+        lexicon = _as_lexicon(reference.get("lexicon")) or self.lexicon
+        read = [self._reading(text, lexicon) for text in read_texts(prediction)]
         ignore = [text is None for text in wanted]
-        overlaps = measure_overlaps(polygons_xy, reference["polygons_xy"], ignore)
-        dropped = overlaps.predictions_to_drop(self.ignore_precision_threshold)
-        agrees = _RULES[self.protocol].agrees
-        hits = sum(
-            agrees(wanted[text] or "", texts[read])
-            for text, read in match_one_to_one(overlaps, dropped, self.iou_threshold)
-        )
-        self._count_image(ignore.count(False), int((~dropped).sum()), hits, hits)
+        overlaps = measure_overlaps(prediction["polygons_xy"], reference["polygons_xy"], ignore)
+        return _ReadImage(overlaps, wanted, read)
 
-    def _wanted(self, reference: Mapping[str, Any]) -> list[str | None]:
-        """What has to be read of each annotated text, None for do-not-care."""
-        texts = _one_a_polygon(reference, "texts", "reference")
-        ignore = [False] * len(texts)
-        if reference.get("ignore") is not None:
-            ignore = _one_a_polygon(reference, "ignore", "reference")
-        wanted: list[str | None] = []
-        for index, (text, skip) in enumerate(zip(texts, ignore, strict=True)):
-            if skip or text == "###":
-                wanted.append(None)
-            elif text is None:
-                raise ValueError(
-                    f"The text of reference polygon {index} is not known: give it, or mark the polygon in "
-                    "`ignore`."
-                )
-            else:
-                wanted.append(_RULES[self.protocol].wanted(text))
-        return wanted
+    def judge(self, measured: "_ReadImage") -> ImageVerdict:
+        """What the protocol makes of an image that was measured; nothing is counted."""
+        overlaps, wanted, read = measured.overlaps, measured.wanted, measured.read
+        left_out = np.array([text is None for text in read], dtype=bool)
+        left_out |= overlaps.predictions_to_drop(self.ignore_precision_threshold)
+        pairs = match_one_to_one(overlaps, left_out, self.iou_threshold)
+        text_credit, prediction_credit = np.zeros(len(wanted), dtype=int), np.zeros(len(read), dtype=int)
+        for text, prediction in pairs:
+            agrees = _RULES[self.protocol].agrees(wanted[text] or "", read[prediction] or "")
+            text_credit[text] = prediction_credit[prediction] = agrees
+        return self._verdict(text_credit, prediction_credit, overlaps.ignore, left_out, pairs)
 
-    def _readings(
-        self, prediction: Mapping[str, Any], lexicon: Lexicon | None
-    ) -> tuple[list[np.ndarray], list[str]]:
-        """The outlines and what they say; with a lexicon, without those that are no word of it."""
-        texts = [text or "" for text in _one_a_polygon(prediction, "texts", "prediction")]
-        polygons_xy = list(prediction["polygons_xy"])
+    def _reading(self, text: str, lexicon: Lexicon | None) -> str | None:
+        """What a reading counts as: itself, or its word of the lexicon; None: it is left out."""
         if lexicon is None:
-            return polygons_xy, texts
-        found = [(index, *_nearest(lexicon, text)) for index, text in enumerate(texts) if text]
+            return text
+        if not text:
+            return None
+        word, distance = _nearest(lexicon, text)
         limit = self.max_lexicon_distance
-        kept = [(index, word) for index, word, distance in found if limit is None or distance < limit]
-        return [polygons_xy[index] for index, _ in kept], [word for _, word in kept]
+        return word if limit is None or distance < limit else None
+
+
+@dataclass(frozen=True)
+class _ReadImage:
+    """An image with what has to be read (None: do-not-care) and what was read (None: left out)."""
+
+    overlaps: Overlaps
+    wanted: list[str | None]
+    read: list[str | None]
+
+    def take_predictions(self, chosen: np.ndarray) -> "_ReadImage":
+        """The same image with some of the predictions only, chosen by a boolean (P,) mask."""
+        read = [text for text, kept in zip(self.read, chosen, strict=True) if kept]
+        return _ReadImage(self.overlaps.take_predictions(chosen), self.wanted, read)
 
 
 def _nearest(lexicon: Lexicon, text: str) -> tuple[str, float]:
@@ -196,13 +191,3 @@ def _nearest(lexicon: Lexicon, text: str) -> tuple[str, float]:
 
 def _as_lexicon(words: Lexicon | Iterable[str] | None) -> Lexicon | None:
     return words if words is None or isinstance(words, Lexicon) else Lexicon(words)
-
-
-def _one_a_polygon(row: Mapping[str, Any], name: str, what: str) -> list[Any]:
-    values = list(row[name])
-    if len(values) != len(row["polygons_xy"]):
-        raise ValueError(
-            f"`{name}` of a {what} must have one entry per polygon: got {len(values)} for "
-            f"{len(row['polygons_xy'])}."
-        )
-    return values
