@@ -6,6 +6,8 @@ A folder of photos holds metadata.jsonl, one line an image:
 
     {"file_name": "img_1.jpg", "polygons": [[[x, y], ...], ...], "ignore": [false, ...]}
 
+Other corpora of `tcm-hf data list` work too: "totaltext:folder@train", a Label Studio export, ...
+
 `tcm-hf train detector` does the same and more (generated pictures, mixing, decoding thresholds, curve).
 """
 
@@ -15,7 +17,7 @@ from pathlib import Path
 import torch
 
 from tcm_hf.data.augmentation import default_training_augmentation
-from tcm_hf.data.corpora import load_metadata_jsonl
+from tcm_hf.data.corpora.loading import load_corpus
 from tcm_hf.modeling.configuration_tcm import TCMConfig
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
@@ -32,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--train", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--validation", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--train", required=True, metavar="CORPUS")
+    parser.add_argument("--validation", required=True, metavar="CORPUS")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--model", metavar="PATH", help="checkpoint to fine-tune; default: start at random")
     parser.add_argument("--steps", type=int, default=5000)
@@ -51,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     # 2. The photos: decoded once, cut and distorted anew each time, with target maps.
     cache = ImageCache("data_cache/decoded")
     train_dataset = TextDetectionDataset(
-        load_metadata_jsonl(args.train),
+        load_corpus(args.train),
         default_training_augmentation(SIZE_HW),
         image_mean=image_processor.image_mean,
         image_std=image_processor.image_std,
@@ -77,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         ),
         image_processor=image_processor,
         train_dataset=train_dataset,
-        eval_dataset=load_metadata_jsonl(args.validation),
+        eval_dataset=load_corpus(args.validation),
         image_cache=cache,
     )
     trainer.train()

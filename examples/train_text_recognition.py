@@ -6,7 +6,7 @@ A folder of crops holds metadata.jsonl, one line an image:
 
     {"file_name": "word_1.png", "text": "Exit"}
 
-LMDBs of the benchmarks and the other kinds of `tcm_hf.data.word_corpora.load_words` work too.
+LMDBs of the benchmarks and the other corpora of words of `tcm-hf data list` work too.
 `tcm-hf train recognizer` does the same and more (mixing, words cut from photos, going on, curve).
 """
 
@@ -31,8 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--train", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--validation", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--train", required=True, metavar="CORPUS")
+    parser.add_argument("--validation", required=True, metavar="CORPUS")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--model",

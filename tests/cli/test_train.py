@@ -23,7 +23,7 @@ def corpus(tmp_path):
     ("words", "message"),
     [
         pytest.param([], "give --train FOLDER", id="nothing to train on"),
-        pytest.param(["--train", "nowhere"], "metadata.jsonl", id="no such folder"),
+        pytest.param(["--train", "nowhere"], "nowhere is not there", id="no such folder"),
         pytest.param(
             ["--train", "a", "b", "--weights", "1"], "one number a corpus: got 1 for 2", id="weights"
         ),
@@ -42,6 +42,44 @@ def test_a_mistake_is_named_in_one_line(words, message):
 def test_a_range_without_files_is_a_mistake_before_anything_starts(corpus):
     with pytest.raises(CommandError, match="No file of"):
         run(arguments("--train", f"{corpus}:100-200"))
+
+
+def test_what_is_asked_of_the_optimisation_reaches_the_trainer():
+    from tcm_hf.cli.training_arguments import photo_training_values
+    from tcm_hf.training.arguments import RECOMPUTE_FIELD
+
+    words = (
+        "--optimizer ranger --schedule cosine --warm-up 5 --clip-grad 2 --accumulate 4 --early-stopping 3"
+        " --replay 0.2 --replay-round 50 --gradient-checkpointing --fp16"
+    )
+    values = photo_training_values(arguments(*words.split()))
+    wanted = {
+        "optimizer": "ranger",
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 5,
+        "max_grad_norm": 2,
+        "gradient_accumulation_steps": 4,
+        "early_stopping_patience": 3,
+        "replay_share": 0.2,
+        "replay_round_steps": 50,
+        RECOMPUTE_FIELD: True,
+        "fp16": True,
+    }
+    assert {name: values[name] for name in wanted} == wanted
+    unasked = photo_training_values(arguments())
+    assert (unasked["lr_scheduler_type"], unasked["optimizer"]) == ("polynomial", "adamw")
+    assert not {"warmup_steps", "max_grad_norm", "replay_share", RECOMPUTE_FIELD} & unasked.keys()
+
+
+def test_early_stopping_without_validation_is_a_mistake(corpus, tmp_path):
+    words = ["--train", corpus, "--early-stopping", 2, "--output", tmp_path / "out", "--device", "cpu"]
+    with pytest.raises(CommandError, match="Give validation data"):
+        run(arguments(*words))
+
+
+def test_a_revision_without_a_model_is_a_mistake(corpus):
+    with pytest.raises(CommandError, match="--model ID"):
+        run(arguments("--train", corpus, "--revision", "v2"))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +123,10 @@ def test_the_command_trains_resumes_and_leaves_a_detector(corpus, tmp_path, caps
     assert "(crop 64, now 96). Give another --output." in capsys.readouterr().err
     report = json.loads((output / "training_report.json").read_text())
     assert (report["steps"], report["validation"]["num_images"]) == (3, 1)
+    assert report["command"].startswith("tcm-hf train detector --train")
+    assert (report["start"], report["trained_on"]) == ("fasttcm-dbnet-tiny", [f"{corpus}:1-3"])
+    assert report["validated_on"] == f"{corpus}:4-4"
+    assert 0 <= report["data_time_share"] <= 1
     settings = json.loads((output / "preprocessor_config.json").read_text())
     assert settings["threshold"] == report["decoding"]["threshold"]
     assert settings["size"] == {"shortest_edge": 32, "longest_edge": 64}
@@ -107,6 +149,7 @@ def test_the_command_trains_every_detector(corpus, tmp_path, preset, setting):
     output = tmp_path / "out"
     words = (
         f"train detector --preset {preset} --train {corpus} --output {output} --device cpu --workers 0"
+        " --augmentation papers"
         f" --cache {tmp_path / 'cache'} --batch-size 2 --crop 64 --size 32 64 --steps 1"
         " --calibration-images 1"
     )

@@ -1,12 +1,14 @@
 import json
+from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.main import build_parser, main
 from tcm_hf.cli.train import run
-from written_words import tiny_recognizer_config, written_word
+from written_words import tiny_recognizer_config, write_word_crops
+
+PHOTOS = Path(__file__).parents[2] / "examples" / "images"
 
 
 def arguments(*words):
@@ -16,16 +18,8 @@ def arguments(*words):
 @pytest.fixture
 def crops(tmp_path):
     """Eight labelled crops and the settings of a tiny recognizer."""
-    folder = tmp_path / "crops"
-    folder.mkdir()
-    rows = []
-    for seed in range(1, 9):
-        record = written_word(seed)
-        Image.fromarray(record.image).save(folder / f"word_{seed}.png")
-        rows.append(json.dumps({"file_name": f"word_{seed}.png", "text": record.text}))
-    (folder / "metadata.jsonl").write_text("\n".join(rows))
     tiny_recognizer_config().to_json_file(tmp_path / "config.json")
-    return folder
+    return write_word_crops(tmp_path / "crops")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +27,7 @@ def crops(tmp_path):
     [
         pytest.param(["--words", "nowhere"], "nowhere is not there", id="no such path"),
         pytest.param(["--words", ".:5-2"], "runs backwards", id="range"),
-        pytest.param(["--words", ".", "--validation", "nowhere"], "nowhere", id="validation"),
+        pytest.param(["--words", str(PHOTOS), "--validation", "nowhere"], "nowhere is", id="validation"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(words, message):

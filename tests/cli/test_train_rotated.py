@@ -61,7 +61,7 @@ def photos(tmp_path_factory):
     ("words", "message"),
     [
         ([], "give --train FOLDER"),
-        (["--train", "nowhere"], "synth-aerial makes one"),
+        (["--train", "nowhere"], "nowhere is not there"),
         (["--train", "PHOTOS", "--weights", 1, 2], "one number a corpus: got 2 for 1"),
         (["--train", "PHOTOS", "--tile", 100], "--tile-overlap must be less than --tile 100"),
         (["--train", "PHOTOS", "--classes", "whale"], r"No object of the classes \['whale'\]"),

@@ -22,7 +22,7 @@ def corpus(tmp_path):
     ("words", "message"),
     [
         pytest.param([], "give --train FOLDER", id="nothing to train on"),
-        pytest.param(["--train", "nowhere"], "metadata.jsonl", id="no such folder"),
+        pytest.param(["--train", "nowhere"], "nowhere is not there", id="no such folder"),
         pytest.param(["--words", "nowhere"], "nowhere is not there", id="no such words"),
         pytest.param(
             ["--words", "a", "b", "--synth", "3", "--weights", "1", "2"], "got 2 for 3", id="weights"
@@ -51,7 +51,7 @@ def test_a_spotter_is_not_built_anew(corpus, tmp_path, option):
 
 def test_photos_without_texts_are_told_in_one_line(corpus):
     metadata = corpus / "metadata.jsonl"
-    metadata.write_text(metadata.read_text().replace("texts", "classes"))
+    metadata.write_text(metadata.read_text().replace("texts", "words"))
     with pytest.raises(CommandError, match="`texts`") as caught:
         run(arguments("--train", corpus))
     assert "\n" not in str(caught.value)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tcm_hf.data.corpora import load_metadata_jsonl
+from tcm_hf.data.corpora.metadata import load_metadata_jsonl
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

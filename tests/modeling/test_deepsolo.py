@@ -39,7 +39,7 @@ def arc(center_xy=(0.5, 0.5)) -> torch.Tensor:
 
 def words_of(curves: torch.Tensor, ids: list[list[int]]) -> BatchWords:
     labels = {"bezier_points": curves, "character_ids": torch.tensor(ids)}
-    return BatchWords(labels, [len(ids)], [torch.zeros(0, 4)])
+    return BatchWords(labels, [len(ids)], [torch.zeros(0, 4)], max(len(ids), 1))
 
 
 def perfect(head, words: BatchWords, num_queries: int) -> PointPredictions:

@@ -1,8 +1,10 @@
 """Photos and the smallest real detector for the tests of this folder."""
 
 import pytest
-from bars import bar_record
+from bars import SIZE_HW, bar_record
+from quick import quick_arguments
 
+from small_parts import SMALL_PARTS
 from tcm_hf.data.records import TextRecord
 
 
@@ -24,26 +26,62 @@ def tiny_detector():
         torch.manual_seed(0)
         config = TCMConfig.from_preset(
             "fasttcm-dbnet-tiny",
-            image_tower_config={
-                "tower_type": "timm",
-                "trunk": "resnet10t",
-                "trunk_options": {"channels": [8, 8, 16, 16], "stem_width": 8},
-                "embed_dim": 16,
-                "num_attention_heads": 2,
-                "grid_size": 4,
-            },
-            text_tower_config={
-                "hidden_size": 16,
-                "intermediate_size": 32,
-                "num_attention_heads": 2,
-                "num_hidden_layers": 1,
-                "max_position_embeddings": 18,
-                "projection_dim": 16,
-            },
-            visual_prompt_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
-            text_refiner_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
+            **SMALL_PARTS,
             head_config={"head_type": head_type, **HEADS[head_type]},
         )
         return TCMForTextDetection(config)
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(tiny_detector, bar_records, tmp_path):
+    """Makes trainers of detectors on the bars.
+
+    `records` replaces the photos, `dataset` the samples, `tuned` changes the model.
+    """
+    from transformers import PrinterCallback
+
+    from tcm_hf.data.augmentation import default_training_augmentation
+    from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
+    from tcm_hf.training.arguments import TextDetectionTrainingArguments
+    from tcm_hf.training.datasets import MixedDataset, TextDetectionDataset
+    from tcm_hf.training.detectors import DETECTORS
+    from tcm_hf.training.trainer import TextDetectionTrainer
+
+    def make(
+        name="run",
+        records=bar_records,
+        eval_dataset=None,
+        head_type="dbnet",
+        dataset=None,
+        tuned=lambda model: model,
+        compute_metrics=None,
+        **arguments,
+    ):
+        model = tiny_detector(head_type)
+        processor = TCMImageProcessor(size={"shortest_edge": 64, "longest_edge": 128})
+        corpus = TextDetectionDataset(
+            records,
+            default_training_augmentation(SIZE_HW),
+            image_mean=processor.image_mean,
+            image_std=processor.image_std,
+            size_hw=SIZE_HW,
+            targets=DETECTORS[head_type].targets(model.config.head_config, 7.0),
+        )
+        args = quick_arguments(
+            TextDetectionTrainingArguments, tmp_path / name, evaluates=eval_dataset is not None, **arguments
+        )
+        batch = args.per_device_train_batch_size * args.gradient_accumulation_steps
+        trainer = TextDetectionTrainer(
+            tuned(model),
+            args,
+            image_processor=processor,
+            train_dataset=dataset or MixedDataset([corpus], length=args.max_steps * batch),
+            compute_metrics=compute_metrics,
+            eval_dataset=eval_dataset,
+        )
+        trainer.remove_callback(PrinterCallback)
+        return trainer
 
     return make

@@ -1,5 +1,4 @@
 import re
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -7,8 +6,7 @@ from torch import nn
 
 from tcm_hf.conversion.key_rules import apply_rules
 from tcm_hf.conversion.keys_clip4str import CLIP4STR
-from tcm_hf.training.base_trainer import AveragingTrainer
-from tcm_hf.training.optimizer import parameter_groups, recognizer_parameter_groups
+from tcm_hf.training.optimizer import make_optimizer, parameter_groups, recognizer_parameter_groups
 from tcm_hf.training.recognition_arguments import TextRecognitionTrainingArguments
 from tcm_hf.training.recognition_losses import rate_factor
 from upstream_clip4str import freezing_case, golden
@@ -87,7 +85,7 @@ def clip4str_groups(case_name: str, args: TextRecognitionTrainingArguments) -> t
         image_tower_lr_factor=args.image_tower_lr_factor,
         text_tower_lr_factor=args.text_tower_lr_factor,
     )
-    return model, AveragingTrainer._adamw(SimpleNamespace(args=args), groups).param_groups
+    return model, make_optimizer(groups, args).param_groups
 
 
 def test_recognizers_are_grouped_as_in_the_original(tmp_path):

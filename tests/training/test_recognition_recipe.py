@@ -4,8 +4,14 @@ import pytest
 import torch
 from PIL import Image
 
+from tcm_hf.data.synthetic.word_texts import CHARSET_94
 from tcm_hf.modeling.configuration_clip4str import CHARSET_36
-from tcm_hf.training.recognition_recipe import RecognizerRecipe, load_recognizer_start, prepare_recognizer
+from tcm_hf.training.recognition_recipe import (
+    RecognizerRecipe,
+    caption_charset_of,
+    load_recognizer_start,
+    prepare_recognizer,
+)
 from tcm_hf.training.recognition_words import WordSpec
 from written_words import WORDS, tiny_recognizer_config, written_word
 
@@ -111,3 +117,8 @@ def test_words_that_the_charset_cannot_spell_are_an_error(config, tmp_path):
     recipe = RecognizerRecipe([WordSpec(crops)], tmp_path / "out", config=config, charset="0123456789")
     with pytest.raises(ValueError, match="None of the 2 words"):
         prepare_recognizer(recipe)
+
+
+def test_captions_are_made_of_the_letters_of_the_charset():
+    assert caption_charset_of(CHARSET_94) == CHARSET_36
+    assert caption_charset_of("Αά中3-.İ ") == "αά中3"

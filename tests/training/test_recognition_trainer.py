@@ -8,6 +8,7 @@ from transformers import PrinterCallback
 
 from tcm_hf.data.augmentation_words import default_word_augmentation, light_word_augmentation
 from tcm_hf.processing.image_processing_clip4str import CLIP4STRImageProcessor
+from tcm_hf.training.arguments import RECOMPUTE_FIELD
 from tcm_hf.training.datasets import MixedDataset
 from tcm_hf.training.recognition_arguments import TextRecognitionTrainingArguments
 from tcm_hf.training.recognition_datasets import WordCollator, WordDataset, normalize_pixels, stretch
@@ -282,3 +283,100 @@ def test_a_sample_is_a_function_of_its_number(words):
 def test_no_words_are_an_error():
     with pytest.raises(ValueError, match="at least one word"):
         WordDataset([], light_word_augmentation(), size_hw=SIZE_HW)
+
+
+def test_with_everything_on_a_run_that_resumes_has_the_same_curve(make_trainer):
+    """Reading from the first step; replays from the third round on; a checkpoint between two log lines."""
+    options = {
+        "contrastive_steps": 0,
+        "optimizer": "ranger",
+        "lr_scheduler_type": "polynomial",
+        "average_decay": 0.9,
+        "replay_share": 0.5,
+        "replay_round_steps": 6,
+        "logging_steps": 4,
+        "max_steps": 14,
+        "save_steps": 9,
+    }
+    straight = make_trainer("straight", **options)
+    straight.train()
+    resumed = make_trainer("resumed", **options)
+    resumed.train(resume_from_checkpoint=str(Path(straight.args.output_dir) / "checkpoint-9"))
+    curves = [
+        [{name: entry[name] for name in entry if name.startswith("loss")} for entry in losses_of(trainer)]
+        for trainer in (straight, resumed)
+    ]
+    assert curves[0] == curves[1]
+    assert_equal(tensors(straight.model), tensors(resumed.model))
+    plans = [trainer.replay.examples.plans for trainer in (straight, resumed)]
+    assert [plan.tolist() for plan in plans[0]] == [plan.tolist() for plan in plans[1]]
+    assert [len(plan) for plan in plans[0]] == [0, 0, 12, 12]
+
+
+def test_the_loss_of_a_word_is_that_of_its_characters_alone(make_trainer):
+    trainer = make_trainer(contrastive_steps=0)
+    losses, model = trainer.sample_losses(), trainer.model.train()
+    batch = trainer.data_collator([trainer.train_dataset[number] for number in range(4)])
+    image_processor = trainer.processor.image_processor
+    pixels = normalize_pixels(batch["pixel_values"], image_processor.image_mean, image_processor.image_std)
+    torch.manual_seed(0)
+    model(pixel_values=pixels, labels=batch["labels"], num_permutations=2)
+    together = losses.of(batch["labels"])
+    logits = []
+    model.visual_decoder.register_forward_hook(lambda module, args, output: logits.append(output))
+    torch.manual_seed(0)
+    model(pixel_values=pixels, labels=batch["labels"], num_permutations=2)
+    for index, loss in enumerate(together):
+        characters = batch["labels"][index][batch["labels"][index] > 0]
+        wanted = [
+            -logits[0][2 * index + order, place].log_softmax(-1)[character]
+            for order in range(2)
+            for place, character in enumerate(characters)
+        ]
+        torch.testing.assert_close(loss, torch.stack(wanted).mean().detach(), rtol=1e-4, atol=1e-5)
+    assert losses.of(batch["labels"]) is not None  # of the second forward
+    assert losses.of(batch["labels"]) is None
+
+
+def test_frozen_towers_stay_bit_equal(make_trainer):
+    trainer = make_trainer(
+        image_tower_lr_factor=0.0, text_tower_lr_factor=0.0, weight_decay=0.1, max_steps=4, save_strategy="no"
+    )
+    before = tensors(trainer.model)
+    trainer.train()
+    changed = {
+        name for name, tensor in trainer.model.state_dict().items() if not torch.equal(tensor, before[name])
+    }
+    assert changed
+    assert not [name for name in changed if name.startswith("clip.")]
+
+
+@pytest.mark.slow  # two trainings; what is special about them the tests of the models have
+def test_gradient_checkpointing_changes_neither_the_curve_nor_the_model(make_trainer):
+    runs = []
+    for recomputes in (False, True):
+        trainer = make_trainer(
+            max_steps=2, contrastive_steps=1, save_strategy="no", **{RECOMPUTE_FIELD: recomputes}
+        )
+        trainer.train()
+        runs.append(trainer)
+    assert [entry["loss"] for entry in losses_of(runs[0])] == [entry["loss"] for entry in losses_of(runs[1])]
+    assert_equal(tensors(runs[0].model), tensors(runs[1].model))
+
+
+def test_an_optimizer_of_ones_own_gets_the_schedule(make_trainer):
+    trainer = make_trainer()
+    trainer.optimizer = torch.optim.SGD(trainer.model.parameters(), lr=1.0)
+    assert trainer.create_scheduler(10).get_last_lr() == [1.0]
+
+
+def test_another_schedule_is_an_error(make_trainer):
+    with pytest.raises(ValueError, match="cosine, polynomial: got 'linear'"):
+        make_trainer(lr_scheduler_type="linear")
+
+
+def test_the_poly_schedule_falls_to_zero():
+    rates = [rate_factor(step, start=0, warm_up=2, total=10, schedule="polynomial") for step in range(11)]
+    assert rates[1:3] == [1.0, 1.0]
+    assert rates[6] == pytest.approx(0.5**0.9)
+    assert rates[10] == 0

@@ -51,7 +51,10 @@ def photos(tmp_path):
     ],
 )
 def test_a_spec_is_path_range_and_weight(tmp_path, suffix, numbers, weight):
-    assert WordSpec.parse(f"{tmp_path}{suffix}") == WordSpec(tmp_path, numbers, weight)
+    (tmp_path / "gt.txt").write_text("word_1.png, A\n")
+    assert WordSpec.parse(f"{tmp_path}{suffix}") == WordSpec(tmp_path, numbers, weight=weight)
+    named = WordSpec.parse(f"words:{tmp_path}{suffix}")
+    assert named == WordSpec(tmp_path, numbers, "words", None, weight)
 
 
 @pytest.mark.parametrize(("text", "message"), [("nowhere=1", "nowhere is not there"), (".:9-2", "backwards")])

@@ -1,6 +1,14 @@
+import json
+
 import pytest
 
-from tcm_hf.training.resuming import changed_settings, keep_settings, last_checkpoint, say_how_it_goes_on
+from tcm_hf.training.resuming import (
+    changed_settings,
+    has_stopped_early,
+    keep_settings,
+    last_checkpoint,
+    say_how_it_goes_on,
+)
 
 SETTINGS = {"model": None, "preset": "tiny", "crop": 320, "train": ["a"], "weights": None, "steps": 9}
 
@@ -21,6 +29,32 @@ def test_the_last_complete_checkpoint_is_found(tmp_path):
         if complete:
             (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-1000"
+
+
+@pytest.mark.parametrize("content", ["", '{"global_step": 4'])
+def test_a_checkpoint_whose_last_file_is_cut_off_is_passed_over(output, content):
+    (output / "checkpoint-7").mkdir()
+    (output / "checkpoint-7" / "trainer_state.json").write_text(content)
+    assert last_checkpoint(output) == output / "checkpoint-5"
+
+
+@pytest.mark.parametrize(("counted", "patience", "stopped"), [(2, 2, True), (1, 2, False), (2, 0, False)])
+def test_a_training_has_stopped_early_when_its_patience_is_over(output, counted, patience, stopped):
+    callbacks = {"EarlyStoppingCallback": {"attributes": {"early_stopping_patience_counter": counted}}}
+    state = json.dumps({"stateful_callbacks": callbacks})
+    (output / "checkpoint-5" / "trainer_state.json").write_text(state)
+    assert has_stopped_early(output / "checkpoint-5", patience) is stopped
+
+
+def test_a_state_without_early_stopping_has_not_stopped(output):
+    assert not has_stopped_early(output / "checkpoint-5", 3)
+
+
+def test_another_optimizer_does_not_go_on_but_an_older_version_may(output):
+    assert changed_settings(output, SETTINGS | {"optimizer": "sgd"}) == {}  # nothing was said of it then
+    keep_settings(output, SETTINGS | {"optimizer": "adamw"})
+    with pytest.raises(ValueError, match="optimizer adamw, now sgd"):
+        changed_settings(output, SETTINGS | {"optimizer": "sgd"})
 
 
 @pytest.mark.parametrize(("name", "value"), [("model", "/x"), ("preset", "large"), ("crop", 640)])

@@ -77,9 +77,9 @@ def test_tiles_of_one_photo_share_its_decoded_pixels(tmp_path):
 
 
 def test_a_corpus_is_named_by_its_folder(tmp_path):
-    with pytest.raises(ValueError, match="synth-aerial makes one"):
+    with pytest.raises(ValueError, match="is no corpus that we know: it holds nothing"):
         RotatedCorpusSpec.parse(str(tmp_path))
-    with pytest.raises(ValueError, match="none is there"):
+    with pytest.raises(ValueError, match="is no corpus that we know: it holds nothing"):
         RotatedLabelsSpec.parse(str(tmp_path))
     (tmp_path / "labelTxt").mkdir()
     (tmp_path / "images").mkdir()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from alone import assert_sample_losses_are_those_of_images_alone
 from quick import quick_arguments
 from safetensors.torch import load_file
 from transformers import PrinterCallback
@@ -167,3 +168,8 @@ def test_a_small_preset_starts_at_the_size_of_the_photos_with_a_text_tower_that_
     assert processor.size["longest_edge"] == 96
     assert all(parameter.requires_grad for parameter in model.model.text_tower.parameters())
     assert json.dumps(recipe.settings())
+
+
+@pytest.mark.parametrize("head_type", ROTATED_HEADS)
+def test_the_loss_of_a_sample_is_that_of_its_image_alone(make_trainer, head_type):
+    assert_sample_losses_are_those_of_images_alone(make_trainer(head_type=head_type))

@@ -151,7 +151,7 @@ def test_photos_and_words_are_trained_on_and_words_that_cannot_be_spelled_are_no
 def test_words_of_photos_are_varied_and_generated_ones_come_varied(detector, tmp_path, generated):
     words = write_words(tmp_path / "words")
     if generated:
-        (words.path / "synth.json").write_text("{}")
+        (words.folder / "synth.json").write_text("{}")
     recipe = SpotterRecipe([], tmp_path / "out", model=detector, words=[words], arguments={"max_steps": 1})
     (pages,) = prepare_spotter(recipe).trainer.train_dataset.datasets
     assert (pages.augmentation is None) == generated
@@ -179,7 +179,7 @@ def test_photos_without_a_word_to_learn_are_a_mistake(tmp_path, row):
     Image.new("RGB", (20, 10)).save(tmp_path / "1.png")
     (tmp_path / "metadata.jsonl").write_text(json.dumps({"file_name": "1.png"} | row) + "\n")
     with pytest.raises(ValueError, match=r"no word to learn to read: .* `texts`"):
-        records_with_words(CorpusSpec(tmp_path), TCMSpottingConfig.from_preset(PRESET))
+        records_with_words(CorpusSpec(tmp_path, corpus="imagefolder"), TCMSpottingConfig.from_preset(PRESET))
 
 
 def test_a_recipe_without_words_to_learn_is_found_at_once(detector, tmp_path):

@@ -4,6 +4,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from alone import assert_sample_losses_are_those_of_images_alone
 from lettered import CHARACTERS, SIZE_HW, lettered_record
 from quick import quick_arguments
 from transformers import PrinterCallback
@@ -14,6 +15,7 @@ from tcm_hf.data.augmentation_spotting import default_spotting_augmentation
 from tcm_hf.data.records import TextInstance, TextRecord
 from tcm_hf.data.targets_spotting import spotting_targets
 from tcm_hf.processing.image_processing_spotting import TCMSpottingImageProcessor
+from tcm_hf.training.arguments import RECOMPUTE_FIELD
 from tcm_hf.training.datasets import MixedDataset
 from tcm_hf.training.spotting_datasets import TextSpottingDataset
 from tcm_hf.training.spotting_trainer import TextSpottingTrainer, TextSpottingTrainingArguments
@@ -118,3 +120,24 @@ def test_the_best_checkpoint_is_that_of_the_best_hmean():
     arguments = TextSpottingTrainingArguments("out", use_cpu=True)
     assert (arguments.metric_for_best_model, arguments.greater_is_better) == ("eval_hmean", True)
     assert arguments.max_grad_norm == 1.0
+
+
+@pytest.mark.parametrize("head_type", HEADS)
+def test_the_loss_of_a_sample_is_that_of_its_image_alone(make_trainer, head_type):
+    trainer = make_trainer(head_type)
+    if head_type == "abcnet":
+        trainer.model.config.head_config.curve_jitter = 0.0  # else words are read at places drawn anew
+    assert_sample_losses_are_those_of_images_alone(trainer)
+
+
+@pytest.mark.slow  # two trainings; what is special about them the tests of the models have
+def test_gradient_checkpointing_changes_neither_the_curve_nor_the_model(make_trainer):
+    runs = []
+    for recomputes in (False, True):
+        trainer = make_trainer(max_steps=2, save_strategy="no", **{RECOMPUTE_FIELD: recomputes})
+        trainer.train()
+        runs.append(trainer)
+    losses = [[row["loss"] for row in run.state.log_history if "loss" in row] for run in runs]
+    assert losses[0] == losses[1]
+    for name, tensor in runs[0].model.state_dict().items():
+        torch.testing.assert_close(runs[1].model.state_dict()[name], tensor, rtol=0, atol=0, msg=name)

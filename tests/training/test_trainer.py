@@ -5,53 +5,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from bars import SIZE_HW, bar_record
-from quick import quick_arguments
+from bars import bar_record
 from safetensors.torch import load_file
-from transformers import PrinterCallback
 
-from tcm_hf.data.augmentation import default_training_augmentation
 from tcm_hf.data.records import TextRecord
-from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tcm_hf.training.arguments import TextDetectionTrainingArguments
 from tcm_hf.training.base_trainer import LIVE_WEIGHTS_NAME
 from tcm_hf.training.curves import plot_curves
-from tcm_hf.training.datasets import MixedDataset, TextDetectionDataset
-from tcm_hf.training.detectors import DETECTORS
-from tcm_hf.training.trainer import TextDetectionTrainer
-
-
-@pytest.fixture
-def make_trainer(tiny_detector, bar_records, tmp_path):
-    """Makes trainers on the bars; `records` replaces the photos."""
-
-    def make(
-        name="run", records=bar_records, eval_dataset=None, head_type="dbnet", **arguments
-    ) -> TextDetectionTrainer:
-        model = tiny_detector(head_type)
-        processor = TCMImageProcessor(size={"shortest_edge": 64, "longest_edge": 128})
-        corpus = TextDetectionDataset(
-            records,
-            default_training_augmentation(SIZE_HW),
-            image_mean=processor.image_mean,
-            image_std=processor.image_std,
-            size_hw=SIZE_HW,
-            targets=DETECTORS[head_type].targets(model.config.head_config, 7.0),
-        )
-        args = quick_arguments(
-            TextDetectionTrainingArguments, tmp_path / name, evaluates=eval_dataset is not None, **arguments
-        )
-        trainer = TextDetectionTrainer(
-            model,
-            args,
-            image_processor=processor,
-            train_dataset=MixedDataset([corpus], length=args.max_steps * 2),
-            eval_dataset=eval_dataset,
-        )
-        trainer.remove_callback(PrinterCallback)
-        return trainer
-
-    return make
 
 
 def tensors(model) -> dict[str, torch.Tensor]:

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import positive_int
+from tcm_hf.cli.arguments import ABOUT_CORPORA, CORPUS_METAVAR, positive_int
 from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.optimization_arguments import SCHEDULES, add_optimization_options
 from tcm_hf.cli.train_recognizer import add_recognizer_parser, run_recognizer
 from tcm_hf.cli.train_rotated import add_rotated_parser, run_rotated
 from tcm_hf.cli.train_spotter import add_spotter_parser, run_spotter
@@ -30,10 +31,12 @@ from tcm_hf.cli.training_pictures import (
     prepared_with_pictures,
 )
 
-DESCRIPTION = """\
-Train a text detector. A corpus is a folder of images with metadata.jsonl, one line an image:
-{"file_name": "img_1.jpg", "polygons": [[[x, y], ...], ...], "ignore": [false, ...], "texts": [...]}
-FOLDER:1-900 takes the images numbered 1 to 900 only. Training goes on from the last checkpoint in OUTPUT;
+DESCRIPTION = f"""\
+Train a text detector.
+{ABOUT_CORPORA}
+The plainest is a folder of images with metadata.jsonl, one line an image:
+{{"file_name": "img_1.jpg", "polygons": [[[x, y], ...], ...], "ignore": [false, ...], "texts": [...]}}
+Training goes on from the last checkpoint in OUTPUT;
 model, preset and crop must then be those it began with.
 The final model lies in OUTPUT itself: tcm-hf detect --model OUTPUT photo.jpg
 """
@@ -73,7 +76,7 @@ def _add_decoding_parser(kinds: Any) -> None:
     parser.add_argument(
         "--model", required=True, type=Path, metavar="DIR", help="checkpoint; gets the settings"
     )
-    parser.add_argument("--photos", required=True, metavar="FOLDER[:A-B]", help="not those you report on")
+    parser.add_argument("--photos", required=True, metavar=CORPUS_METAVAR, help="not those you report on")
     parser.add_argument(
         "--images", type=positive_int, default=100, metavar="N", help="at most N (%(default)s)"
     )
@@ -88,7 +91,14 @@ def _add_schedule_options(group: Any) -> None:
     group.add_argument(
         "--min-text-px", type=float, default=6.0, help="smaller text in a crop is ignored (%(default)s)"
     )
+    group.add_argument(
+        "--augmentation",
+        choices=("default", "papers"),
+        default="default",
+        help="how photos are changed: ours, or as in TCM's papers (%(default)s)",
+    )
     add_tower_options(group)
+    add_optimization_options(group, tuple(SCHEDULES), "0.02", "5")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -123,6 +133,7 @@ def _recipe(args: argparse.Namespace, train: list[Any], validation: Any) -> Any:
         validation=validation,
         size=tuple(args.size) if args.size else None,
         min_text_px=args.min_text_px,
+        augmentation=args.augmentation,
         **photo_recipe_values(args),
     )
 

@@ -6,24 +6,26 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import count_int, positive_int
+from tcm_hf.cli.arguments import ABOUT_CORPORA, CORPUS_METAVAR, count_int, positive_int
 from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.optimization_arguments import add_optimization_options, optimization_values
 from tcm_hf.cli.training_arguments import (
     add_common_schedule_options,
     add_logging_options,
     add_output_options,
+    add_revision_option,
     device_values,
     exit_code,
+    start_model,
 )
 
-DESCRIPTION = """\
-Train a word recognizer (CLIP4STR). Words come from
-  an LMDB in the layout of the benchmarks (tcm-hf synth-words makes one),
-  a folder of photos with metadata.jsonl, whose legible words are cut out,
-  a folder of labelled word crops;
-PATH:1-900 takes the samples or files numbered 1 to 900 only, PATH=0.85 gives the collection that weight in
-the mix. The first part of the training brings image and caption together (contrast) and teaches letters
-(CTC), the rest is permutation language modelling. Training goes on from the last checkpoint in OUTPUT.
+DESCRIPTION = f"""\
+Train a word recognizer (CLIP4STR). Words come from corpora of crops (LMDBs as tcm-hf synth-words makes them,
+folders with labels, IIIT5K, ...) and of annotated photos, whose legible words are cut out.
+{ABOUT_CORPORA}
+Of an LMDB they are the numbers of the samples. =0.85 behind a corpus is its weight in the mix. The first
+part of the training brings image and caption together (contrast) and teaches letters (CTC), the rest is
+permutation language modelling. Training goes on from the last checkpoint in OUTPUT.
 The final model lies in OUTPUT itself: tcm-hf recognize --model OUTPUT crop.jpg
 """
 
@@ -34,8 +36,6 @@ _FIELDS = {
     "eval_batch_size": "per_device_eval_batch_size",
     "log_steps": "logging_steps",
     "workers": "dataloader_num_workers",
-    "clip_grad": "max_grad_norm",
-    "warm_up": "warmup_steps",
     "permutations": "num_permutations",
     "final_permutations": "final_num_permutations",
 }
@@ -75,33 +75,31 @@ def add_recognizer_parser(kinds: Any) -> None:
 
 def _add_data_options(group: Any) -> None:
     group.add_argument(
-        "--words", nargs="+", required=True, metavar="PATH[:A-B][=W]", help="words to train on"
+        "--words", nargs="+", required=True, metavar=f"{CORPUS_METAVAR}[=W]", help="words to train on"
     )
-    group.add_argument("--validation", metavar="PATH[:A-B]", help="words that choose the best checkpoint")
+    group.add_argument("--validation", metavar=CORPUS_METAVAR, help="words that choose the best checkpoint")
     add_output_options(group)
 
 
 def _add_model_options(group: Any) -> None:
     start = group.add_mutually_exclusive_group()
-    start.add_argument("--model", metavar="PATH", help="checkpoint to fine-tune")
+    start.add_argument("--model", metavar="PATH|ID", help="checkpoint to fine-tune")
     start.add_argument(
         "--preset", default="clip4str-tiny", metavar="NAME", help="start it at random (%(default)s)"
     )
     start.add_argument("--config", type=Path, metavar="FILE", help="start this config.json at random")
+    add_revision_option(group)
     group.add_argument("--charset", metavar="CHARS", help="what a model started at random reads")
 
 
 def _add_schedule_options(group: Any) -> None:
     add_common_schedule_options(group, 128, "words")
-    group.add_argument(
-        "--warm-up", type=float, default=0.075, help="steps, or share, of rising rate (%(default)s)"
-    )
     group.add_argument("--weight-decay", type=float, default=0.1, help="decay of matrices (%(default)s)")
-    group.add_argument("--clip-grad", type=float, default=20.0, help="largest gradient norm (%(default)s)")
     for part in ("decoder", "image-tower", "text-tower"):
         group.add_argument(
             f"--{part}-lr-factor", type=float, default=1.0, metavar="F", help="0 = frozen (%(default)s)"
         )
+    add_optimization_options(group, ("cosine", "poly"), "0.075", "20")
     group.add_argument(
         "--attention", choices=("sdpa", "eager"), help="how it is computed; eager can be faster on a CPU"
     )
@@ -144,9 +142,6 @@ def _add_stage_options(group: Any) -> None:
 def _add_evaluation_options(group: Any) -> None:
     add_logging_options(group)
     group.add_argument(
-        "--save-minutes", type=float, default=0.0, metavar="M", help="a checkpoint every M minutes, too"
-    )
-    group.add_argument(
         "--eval-words",
         type=count_int,
         default=1000,
@@ -181,13 +176,14 @@ def run_recognizer(args: argparse.Namespace) -> int:
         words=words,
         output=args.output,
         validation=validation,
-        model=args.model,
+        model=start_model(args),
         preset=args.preset,
         config=args.config,
         charset=args.charset,
         attention=args.attention,
         eval_words=args.eval_words,
         save_minutes=args.save_minutes,
+        command=getattr(args, "command_line", ""),
         arguments=_training_arguments(args),
     )
     try:
@@ -209,4 +205,4 @@ def _training_arguments(args: argparse.Namespace) -> dict[str, Any]:
     values = {field: getattr(args, option) for option, field in names.items()}
     values["save_steps"] = args.eval_steps
     given = {name: value for name, value in values.items() if value is not None}
-    return {**given, **device_values(args.device)}
+    return {**given, **optimization_values(args), **device_values(args.device)}

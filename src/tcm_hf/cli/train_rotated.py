@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tcm_hf.cli.arguments import count_int, positive_int
+from tcm_hf.cli.arguments import ABOUT_CORPORA, count_int, positive_int
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.load_models import ROTATED, check_model_name
+from tcm_hf.cli.optimization_arguments import SCHEDULES, add_optimization_options
 from tcm_hf.cli.training_arguments import (
     add_common_schedule_options,
     add_photo_evaluation_options,
@@ -20,12 +21,13 @@ from tcm_hf.cli.training_arguments import (
     photo_recipe_values,
 )
 
-DESCRIPTION = """\
-Train a rotated detector (FCOS, ATSS or RetinaNet on TCM / FastTCM). A corpus is a folder in DOTA's layout
+DESCRIPTION = f"""\
+Train a rotated detector (FCOS, ATSS or RetinaNet on TCM / FastTCM) on a folder in DOTA's layout
 (images/P0001.png, labelTxt/P0001.txt; tcm-hf synth-aerial makes one), or a folder of images with
 metadata.jsonl, one line an image:
-{"file_name": "1.jpg", "polygons": [[[x, y], ...], ...], "classes": ["ship", ...], "ignore": [false, ...]}
-FOLDER:1-900 takes the images numbered 1 to 900 only. Photos larger than a tile are learned in tiles.
+{{"file_name": "1.jpg", "polygons": [[[x, y], ...], ...], "classes": ["ship", ...], "ignore": [false, ...]}}
+{ABOUT_CORPORA}
+Photos larger than a tile are learned in tiles.
 Classes are free text. Training goes on from the last checkpoint in OUTPUT.
 The final model lies in OUTPUT itself: tcm-hf detect --task rotated --model OUTPUT photo.jpg
 """
@@ -84,6 +86,7 @@ def _add_schedule_options(group: argparse._ArgumentGroup) -> None:
         "--min-side-px", type=float, default=2.0, help="smaller objects are not learned (%(default)s)"
     )
     add_tower_options(group, None, "1 for a preset, 0 (frozen) for --model")
+    add_optimization_options(group, tuple(SCHEDULES), "0.02", "5")
 
 
 def run_rotated(args: argparse.Namespace) -> int:

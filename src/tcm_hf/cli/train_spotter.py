@@ -6,12 +6,15 @@ import argparse
 import json
 from typing import Any
 
+from tcm_hf.cli.arguments import ABOUT_CORPORA, CORPUS_METAVAR
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.load_models import DETECTOR, SPOTTER, check_model_name
+from tcm_hf.cli.optimization_arguments import SCHEDULES, add_optimization_options
 from tcm_hf.cli.training_arguments import (
     add_common_schedule_options,
     add_photo_evaluation_options,
     add_photo_options,
+    add_revision_option,
     add_tower_options,
     check_weights,
     crop_px,
@@ -25,14 +28,14 @@ from tcm_hf.cli.training_pictures import (
     prepared_with_pictures,
 )
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Train a spotter, one model that finds words and reads them (TESTR, ABCNet or DeepSolo on TCM / FastTCM).
-A corpus is a folder of images with metadata.jsonl, one line an image:
-{"file_name": "img_1.jpg", "polygons": [[[x, y], ...], ...], "texts": ["exit", ...], "ignore": [false, ...]}
-FOLDER:1-900 takes the images numbered 1 to 900 only. Word pictures (--words: an LMDB as tcm-hf synth-words
-makes it, a folder of labelled crops, or annotated photos) are pasted on pages, twenty on a crop: reading is
-learned from them in a fraction of the time that photos take. Training goes on from the last checkpoint in
-OUTPUT.
+{ABOUT_CORPORA}
+The plainest is a folder of images with metadata.jsonl, one line an image:
+{{"file_name": "img_1.jpg", "polygons": [[[x, y], ...], ...], "texts": ["exit", ...], "ignore": [false, ...]}}
+Word pictures (--words: an LMDB as tcm-hf synth-words makes it, another corpus of crops, or annotated photos)
+are pasted on pages, twenty on a crop: reading is learned from them in a fraction of the time that photos
+take. Training goes on from the last checkpoint in OUTPUT.
 The final model lies in OUTPUT itself: tcm-hf read --model OUTPUT photo.jpg
 """
 
@@ -48,15 +51,16 @@ def add_spotter_parser(kinds: Any) -> None:
     data = parser.add_argument_group("data")
     add_photo_options(data, ": photos, generated pictures, words")
     data.add_argument(
-        "--words", nargs="+", default=[], metavar="PATH[:A-B]", help="word pictures that are pasted on pages"
+        "--words", nargs="+", default=[], metavar=CORPUS_METAVAR, help="word pictures to paste on pages"
     )
     add_synth_options(parser.add_argument_group("generated pictures"))
     model = parser.add_argument_group("model")
     model.add_argument(
         "--model",
-        metavar="PATH",
+        metavar="PATH|ID",
         help="spotter to fine-tune, or text detector whose backbone the spotter of --preset begins with",
     )
+    add_revision_option(model)
     model.add_argument(
         "--preset", metavar="NAME", help="head and sizes (fasttcm-abcnet-tiny); none with a spotter"
     )
@@ -91,6 +95,7 @@ def _add_schedule_options(group: argparse._ArgumentGroup) -> None:
         "--min-text-px", type=float, default=7.0, help="lower text in a crop is ignored (%(default)s)"
     )
     add_tower_options(group)
+    add_optimization_options(group, tuple(SCHEDULES), "0.02", "1")
 
 
 def run_spotter(args: argparse.Namespace) -> int:

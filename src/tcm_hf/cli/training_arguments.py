@@ -1,12 +1,16 @@
 """What the kinds of `tcm-hf train` ask for alike, and how they end."""
 
 import argparse
+import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import count_int, positive_int
+from tcm_hf.cli.arguments import CORPUS_METAVAR, count_int, positive_int
 from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.load_models import pinned
+from tcm_hf.cli.optimization_arguments import optimization_values
 
 
 def add_output_options(group: argparse._ArgumentGroup) -> None:
@@ -27,12 +31,12 @@ def add_photo_options(group: argparse._ArgumentGroup, generated_last: str = "") 
         generated_last: How the help of the weights goes on where generated pictures can be among them.
     """
     group.add_argument(
-        "--train", nargs="+", default=[], metavar="FOLDER[:A-B]", help="corpora to train on, photos first"
+        "--train", nargs="+", default=[], metavar=CORPUS_METAVAR, help="corpora to train on, photos first"
     )
     group.add_argument(
         "--weights", nargs="+", type=float, metavar="W", help=f"share of each corpus{generated_last}"
     )
-    group.add_argument("--validation", metavar="FOLDER[:A-B]", help="photos that choose the best checkpoint")
+    group.add_argument("--validation", metavar=CORPUS_METAVAR, help="photos that choose the best checkpoint")
     add_output_options(group)
     group.add_argument(
         "--cache",
@@ -58,10 +62,50 @@ def check_weights(weights: list[float] | None, corpora: int) -> None:
 def add_start_options(group: argparse._ArgumentGroup, preset: str) -> None:
     """Add what training starts from; `preset` is the default."""
     start = group.add_mutually_exclusive_group()
-    start.add_argument("--model", metavar="PATH", help="checkpoint to fine-tune")
+    start.add_argument("--model", metavar="PATH|ID", help="checkpoint to fine-tune")
     start.add_argument(
         "--preset", default=preset, metavar="NAME", help="start this preset at random (%(default)s)"
     )
+    add_revision_option(group)
+
+
+def add_revision_option(group: argparse._ArgumentGroup) -> None:
+    """Add which state of a model on the Hub is meant."""
+    group.add_argument(
+        "--revision", metavar="NAME", help="branch, tag or commit of --model ID (default: main)"
+    )
+
+
+def start_model(args: argparse.Namespace) -> str | None:
+    """What `--model` and `--revision` name; None where training starts at random.
+
+    Raises:
+        CommandError: if there is no such model, or no such revision of it.
+    """
+    if args.model is None:
+        if args.revision is not None:
+            raise CommandError("--revision is of a model of the Hub: give --model ID, too")
+        return None
+    if Path(args.model).is_dir() or args.revision is not None:
+        return pinned("--model", args.model, args.revision)
+    # A model of the Hub is pinned in any case: the report names the commit, and going on starts from it.
+    return _begun_with(args.output, args.model) or pinned("--model", args.model, "main")
+
+
+def _begun_with(output: Path, model: str) -> str | None:
+    """The commit of a Hub model from which the training in a folder was begun, if the cache has it still."""
+    from tcm_hf.hub.measurements import hub_source
+
+    path = output / "training_settings.json"
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8")).get("model")
+    except (OSError, ValueError, AttributeError):  # the training is new; or going on tells what is wrong
+        return None
+    source = hub_source(str(begun))
+    if source is None or source[0] != model or not Path(begun).is_dir():
+        return None
+    print(f"Going on with {model} at {source[1]}, from which the training was begun.", file=sys.stderr)
+    return str(begun)
 
 
 def add_tower_options(
@@ -74,7 +118,7 @@ def add_tower_options(
     group.add_argument(
         "--image-tower-lr-factor",
         type=float,
-        help="1 for a preset, 0.1 for --model; 0 fixes the weights, not the batch statistics",
+        help="1 for a preset, 0.1 for --model; 0 = frozen",
     )
     group.add_argument("--text-tower-lr-factor", type=float, default=text_tower_factor, help=about_text_tower)
 
@@ -116,9 +160,11 @@ def crop_px(text: str) -> int:
 
 def photo_recipe_values(args: argparse.Namespace) -> dict[str, Any]:
     """The fields of `PhotoRecipe` that the options of this file set, all but the corpora."""
-    names = ("output", "weights", "model", "preset", "crop", "eval_images", "calibration_images")
+    names = ("output", "weights", "preset", "crop", "eval_images", "calibration_images")
     return {
-        **{name: getattr(args, name) for name in names},
+        **{name: getattr(args, name) for name in (*names, "save_minutes")},
+        "model": start_model(args),
+        "command": getattr(args, "command_line", ""),
         "cache": args.cache / "decoded",
         "arguments": photo_training_values(args),
     }
@@ -143,7 +189,7 @@ def photo_training_values(args: argparse.Namespace) -> dict[str, Any]:
     }
     factors = {name: getattr(args, name) for name in ("image_tower_lr_factor", "text_tower_lr_factor")}
     values |= {name: factor for name, factor in factors.items() if factor is not None}
-    return {**values, **device_values(args.device)}
+    return {**values, **optimization_values(args), **device_values(args.device)}
 
 
 def add_common_schedule_options(group: argparse._ArgumentGroup, batch_size: int, batch_of: str) -> None:
@@ -156,13 +202,18 @@ def add_common_schedule_options(group: argparse._ArgumentGroup, batch_size: int,
     """
     group.add_argument("--steps", type=positive_int, default=20000, help="optimizer steps (%(default)s)")
     group.add_argument(
-        "--batch-size", type=positive_int, default=batch_size, help=f"{batch_of} in a step (%(default)s)"
+        "--batch-size",
+        type=positive_int,
+        default=batch_size,
+        help=f"{batch_of} in a batch, of each process where there are several (%(default)s)",
     )
     group.add_argument("--learning-rate", type=float, default=1e-3, help="peak learning rate (%(default)s)")
     group.add_argument(
         "--average-decay", type=float, default=0.998, help="average of the weights; 0 = off (%(default)s)"
     )
-    group.add_argument("--bf16", action="store_true", help="mixed precision in bfloat16")
+    precision = group.add_mutually_exclusive_group()
+    precision.add_argument("--bf16", action="store_true", help="mixed precision in bfloat16")
+    precision.add_argument("--fp16", action="store_true", help="mixed precision in float16 (GPU only)")
     group.add_argument("--channels-last", action="store_true", help="channels-last memory order")
     group.add_argument(
         "--device", choices=("auto", "cpu"), default="auto", help="where to train (%(default)s)"
@@ -171,7 +222,7 @@ def add_common_schedule_options(group: argparse._ArgumentGroup, batch_size: int,
 
 
 def add_logging_options(group: argparse._ArgumentGroup) -> None:
-    """Add how often is looked at the model, and at the loss."""
+    """Add how often is looked at the model, and at the loss, and how often it is saved."""
     group.add_argument(
         "--eval-steps",
         type=positive_int,
@@ -180,6 +231,9 @@ def add_logging_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--log-steps", type=positive_int, default=20, help="between lines of the log (%(default)s)"
+    )
+    group.add_argument(
+        "--save-minutes", type=float, default=0.0, metavar="M", help="a checkpoint every M minutes, too"
     )
 
 
@@ -190,6 +244,8 @@ def device_values(device: str) -> dict[str, Any]:
 
 def exit_code(model: Any, output: Path) -> int:
     """Say where the model lies, or that a signal stopped the training (no model); returns the exit code."""
+    if os.environ.get("RANK", "0") != "0":  # the first of several processes speaks for all
+        return 130 if model is None else 0
     if model is None:
         print(f"Stopped. The same command goes on from the last checkpoint in {output}.", file=sys.stderr)
         return 130

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import count_int, positive_int
+from tcm_hf.cli.arguments import CORPUS_METAVAR, count_int, positive_int
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.synth import add_parser as add_synth_parser
 from tcm_hf.cli.synth import run as run_synth
@@ -25,7 +25,7 @@ def add_synth_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--synth-options", default="{}", metavar="JSON", help="see tcm-hf synth --options")
     group.add_argument("--fonts", nargs="+", type=Path, metavar="DIR", help="fonts (the system's)")
     group.add_argument(
-        "--backgrounds", nargs="+", metavar="FOLDER[:A-B]", help="annotated photos to write on"
+        "--backgrounds", nargs="+", metavar=CORPUS_METAVAR, help="annotated photos to write on"
     )
     group.add_argument(
         "--backgrounds-first", type=positive_int, metavar="N", help="only the first N of each folder"
@@ -106,6 +106,10 @@ def _generated(args: argparse.Namespace) -> Any:
     synth_args = parser.parse_args(
         ["synth", "--output", str(folder), "--count", str(args.synth), "--size", "640x640", *options]
     )
-    with contextlib.redirect_stdout(sys.stderr):  # our stdout is the path of the model alone
+    from accelerate import PartialState
+
+    # Of several processes on this machine one renders, the others find the pictures. Our stdout is the path
+    # of the model alone.
+    with PartialState().local_main_process_first(), contextlib.redirect_stdout(sys.stderr):
         run_synth(synth_args)
     return CorpusSpec(folder, (0, args.synth - 1))

@@ -6,6 +6,7 @@ from torchvision.ops import box_convert, generalized_box_iou_loss, sigmoid_focal
 
 from .abcnet_dense import STRIDES, DenseWords
 from .configuration_abcnet import ABCNetHeadConfig
+from .global_batch import shared_count
 from .spotting_losses import Labels
 
 
@@ -41,7 +42,7 @@ def dense_losses(
     places = dense.places.expand(len(labels), -1, -1)[positive]
     strides = dense.strides.expand(len(labels), -1)[positive][:, None, None]
     central = centerness(places, box)
-    weight = central / central.sum().clamp(min=1e-6)
+    weight = central / shared_count(central.sum(), central, least=1e-6)
     overlap = generalized_box_iou_loss(dense.boxes[positive], box)
     offsets = (curve - places[:, None]) / strides
     bend = nn.functional.smooth_l1_loss(dense.curve_offsets[positive], offsets, reduction="none")
@@ -56,7 +57,7 @@ def dense_losses(
     centered = nn.functional.binary_cross_entropy_with_logits(
         dense.centerness_logits[positive], central, reduction="sum"
     )
-    count = max(len(box), 1)
+    count = shared_count(len(box), score)
     return {
         "loss_score": config.score_loss_weight * score / count,
         "loss_box": config.box_loss_weight * (overlap * weight).sum(),

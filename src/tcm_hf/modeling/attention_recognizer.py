@@ -6,6 +6,7 @@ from transformers import initialization as init
 
 from .configuration_abcnet import ABCNetHeadConfig
 from .configuration_tcm_spotting import TCMSpottingConfig
+from .global_batch import shared_count
 
 START = 0
 """What stands before the first character: the first of the character set, as in the released models."""
@@ -113,8 +114,8 @@ def slot_loss(logits: torch.Tensor, character_ids: torch.Tensor) -> torch.Tensor
     none = character_ids == logits.shape[-1] - 1
     behind = none.roll(1, dims=1) & none
     behind[:, :1] = False
-    spoken = (losses * ~behind).sum() / (~behind).sum().clamp(min=1)
-    return spoken + (losses * behind).sum() / behind.sum().clamp(min=1)
+    spoken = (losses * ~behind).sum() / shared_count((~behind).sum(), losses)
+    return spoken + (losses * behind).sum() / shared_count(behind.sum(), losses)
 
 
 def _region_conv(channels: int) -> list[nn.Module]:

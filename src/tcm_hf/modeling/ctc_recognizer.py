@@ -8,6 +8,7 @@ from transformers import initialization as init
 
 from .configuration_tcm_spotting import TCMSpottingConfig
 from .even_alignment import even_alignment_loss
+from .global_batch import shared_count
 from .spotting_losses import ctc_losses
 
 DILATIONS = (2, 4)
@@ -91,7 +92,7 @@ class CTCRecognizer(nn.Module):
             `loss_characters`, and `loss_alignment` where the configuration wants it.
         """
         config = self.head_config
-        reading = ctc_losses(logits, character_ids).sum() / max(len(logits), 1)
+        reading = ctc_losses(logits, character_ids).sum() / shared_count(len(logits), logits)
         losses = {"loss_characters": config.character_loss_weight * reading}
         if config.alignment_loss_weight:
             aligned = even_alignment_loss(logits, character_ids)

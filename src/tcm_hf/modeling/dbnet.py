@@ -7,6 +7,7 @@ from torch import nn
 
 from .configuration_tcm import TCMConfig
 from .detection_head import DetectionHead, Labels
+from .global_batch import shared_count
 from .losses import EPS, balanced_mean, dice_loss
 from .matching import matching_loss
 from .outputs_tcm import TCMModelOutput
@@ -111,7 +112,8 @@ class DBNetHead(DetectionHead):
             probability_loss = dice_loss(probability_map, kernel, kernel_mask)
         threshold_error = (maps.threshold_map.float() - labels["threshold_map"].float()).abs()
         threshold_mask = labels["threshold_mask"].float()
-        threshold_loss = (threshold_error * threshold_mask).sum() / (threshold_mask.sum() + EPS)
+        supervised = shared_count(threshold_mask.sum() + EPS, threshold_error, least=EPS)
+        threshold_loss = (threshold_error * threshold_mask).sum() / supervised
         return {
             "loss_probability": self.head_config.probability_loss_weight * probability_loss,
             "loss_threshold": self.head_config.threshold_loss_weight * threshold_loss,

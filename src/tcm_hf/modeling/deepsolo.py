@@ -9,6 +9,7 @@ from transformers.models.deformable_detr.modeling_deformable_detr import Deforma
 
 from .configuration_tcm_spotting import TCMSpottingConfig
 from .curve_proposals import CurveProposals, CurveQueries, curve_points
+from .global_batch import shared_count
 from .outputs_tcm import TCMModelOutput
 from .point_decoder import DecodedPoints, PointDecoder
 from .query_spotting_head import (
@@ -142,7 +143,7 @@ class DeepSoloHead(QuerySpottingHead):
         center = (found.center_points - boundaries.mean(dim=2)).abs().sum()
         boundary = (found.boundary_points - boundaries).abs().sum()
         characters = ctc_losses(found.ctc_logits, words.labels["character_ids"][pairs.word]).sum()
-        count = max(len(boundaries), 1)
+        count = shared_count(len(boundaries), center)
         return {
             "loss_score": config.score_loss_weight * score,
             "loss_center": config.center_loss_weight * center / count,

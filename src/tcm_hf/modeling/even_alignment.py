@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from .global_batch import shared_count
+
 
 def evenly_aligned(character_ids: torch.Tensor, columns: int, blank: int) -> torch.Tensor:
     """Columns of words whose characters are spread evenly, from the word's start to its end.
@@ -44,7 +46,7 @@ def even_alignment_loss(logits: torch.Tensor, character_ids: torch.Tensor) -> to
     blank = logits.shape[-1] - 1
     target = evenly_aligned(character_ids, logits.shape[1], blank)
     losses = nn.functional.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="sum")
-    return losses / max(target.numel(), 1)
+    return losses / shared_count(target.numel(), losses)
 
 
 __all__ = ["even_alignment_loss", "evenly_aligned"]

@@ -10,6 +10,7 @@ from transformers import initialization as init
 from .configuration_tcm import TCMConfig
 from .detection_head import DetectionHead, Labels
 from .feature_pyramid import FPN
+from .global_batch import shared_count
 from .losses import balanced_mean
 from .matching import matching_loss
 from .outputs_tcm import TCMModelOutput
@@ -108,7 +109,7 @@ class FCENetHead(DetectionHead):
         cells = coefficients.movedim(1, -1)[inside], target[:, 3:].movedim(1, -1)[inside]
         points, target_points = (self._contours(values) for values in cells)
         error = nn.functional.smooth_l1_loss(points, target_points, reduction="none") * weight[..., None]
-        contour_loss = error.sum((0, 1)) / max(error[..., 0].numel(), 1)
+        contour_loss = error.sum((0, 1)) / shared_count(error[..., 0].numel(), error)
         return region_loss, center_loss, contour_loss[0], contour_loss[1]
 
     def _contours(self, coefficients: torch.Tensor) -> torch.Tensor:
@@ -151,6 +152,6 @@ def _center_loss(cell_loss: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     the mask takes out.
     """
     outside = ~inside
-    loss = (cell_loss * inside).sum() / inside.sum().clamp(min=1)
-    loss = loss + 0.5 * (cell_loss * outside).sum() / outside.sum().clamp(min=1)
-    return loss * inside.any()
+    loss = (cell_loss * inside).sum() / shared_count(inside.sum(), cell_loss)
+    loss = loss + 0.5 * (cell_loss * outside).sum() / shared_count(outside.sum(), cell_loss)
+    return loss * (shared_count(inside.sum(), cell_loss, least=0.0) > 0)

@@ -1,6 +1,8 @@
-"""Pixel losses that detectors and the matching map share."""
+"""Pixel losses that detectors and the matching map share; sums are those of the batch of all processes."""
 
 import torch
+
+from .global_batch import joined, total
 
 EPS = 1e-6
 
@@ -26,14 +28,17 @@ def balanced_mean(
     """
     positive = positive * mask
     negative = mask - positive
-    positive_count = int(positive.sum())
+    positive_count = int(total(positive.sum()))
     wanted = int(positive_count * negative_ratio) if positive_count else negatives_without_text
-    negative_count = min(int(negative.sum()), wanted)
-    hardest = (pixel_loss * negative).flatten().topk(negative_count).values
-    return ((pixel_loss * positive).sum() + hardest.sum()) / (positive_count + negative_count + EPS)
+    negative_count = min(int(total(negative.sum())), wanted)
+    own_hardest = (pixel_loss * negative).flatten().topk(min(negative_count, negative.numel())).values
+    hardest = joined(own_hardest)
+    if len(hardest) > negative_count:
+        hardest = hardest.topk(negative_count).values
+    return (total((pixel_loss * positive).sum()) + hardest.sum()) / (positive_count + negative_count + EPS)
 
 
 def dice_loss(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """`1 - 2 |P G| / (|P| + |G|)` over the masked pixels of the whole batch."""
-    intersection = (prediction * target * mask).sum()
-    return 1 - 2 * intersection / ((prediction * mask).sum() + (target * mask).sum() + EPS)
+    intersection = total((prediction * target * mask).sum())
+    return 1 - 2 * intersection / (total((prediction * mask).sum() + (target * mask).sum()) + EPS)

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from .configuration_tcm import TCMConfig
+from .global_batch import alone
 from .losses import balanced_mean, dice_loss
 
 
@@ -156,7 +157,8 @@ def matching_loss(
     if not balanced:
         return dice_loss(logits.sigmoid(), target, mask)
     pixel_loss = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    per_image = [
-        balanced_mean(pixel_loss[i], target[i], mask[i], negative_ratio) for i in range(logits.shape[0])
-    ]
+    with alone():
+        per_image = [
+            balanced_mean(pixel_loss[i], target[i], mask[i], negative_ratio) for i in range(logits.shape[0])
+        ]
     return torch.stack(per_image).mean()

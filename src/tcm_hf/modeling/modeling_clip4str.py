@@ -18,6 +18,7 @@ from .character_decoder import CharacterDecoder
 from .configuration_clip4str import CLIP4STRConfig
 from .convolutional_patches import ConvolutionalPatchEmbeddings
 from .dual_reading import CrossReading, VisualReading
+from .global_batch import largest
 from .lean_clip import make_lean
 from .permutations import reading_orders
 from .recognition_checks import IGNORED, check_images, check_labels, check_lengths
@@ -379,7 +380,8 @@ class CLIP4STRForTextRecognition(CLIP4STRPreTrainedModel):
         if num_permutations is None:
             num_permutations = self.config.num_permutations
         # What is padding in all rows costs time.
-        labels = labels[:, : int((labels != IGNORED).sum(dim=1).max())]
+        longest = largest(int((labels != IGNORED).sum(dim=1).max()), labels.device)
+        labels = nn.functional.pad(labels, (0, max(longest - labels.shape[1], 0)), value=IGNORED)[:, :longest]
         orders = self._orders(labels.shape[1] - 1, num_permutations)
         batch = PermutedBatch.from_labels(labels, orders, self.config)
         logits = batch.logits(self.visual_decoder, self.visual_decoder.project_memory(visual))

@@ -13,6 +13,7 @@ from transformers.models.deformable_detr.modeling_deformable_detr import (
 
 from .configuration_tcm_spotting import TCMSpottingConfig
 from .deformable_encoder import DeformableEncoder, EncodedPyramid
+from .global_batch import shared_count
 from .outputs_tcm import TCMModelOutput
 from .spotting_head import SpottingHead
 from .spotting_losses import Assignment, Labels, focal_loss, inside_boxes, targets_of
@@ -40,10 +41,8 @@ class BatchWords(NamedTuple):
     ignored_boxes: list[torch.Tensor]
     """One (m, 4) an image, centre and size of text that nothing shall be learned of."""
 
-    @property
-    def total(self) -> int:
-        """Number of words, at least 1: what sums are divided by."""
-        return max(sum(self.counts), 1)
+    total: torch.Tensor | float
+    """What sums over words are divided by, see `shared_count`."""
 
 
 class QuerySpottingHead(SpottingHead):
@@ -95,10 +94,12 @@ class QuerySpottingHead(SpottingHead):
     def _words(self, labels: Labels) -> BatchWords:
         names = list(self.label_shapes())
         none = labels[0][names[0]].new_zeros(0, 4)
+        counts = [len(label[names[0]]) for label in labels]
         return BatchWords(
             labels={name: torch.cat([label[name] for label in labels]) for name in names},
-            counts=[len(label[names[0]]) for label in labels],
+            counts=counts,
             ignored_boxes=[label.get("ignored_boxes", none) for label in labels],
+            total=shared_count(sum(counts), none),
         )
 
     def score_loss(

@@ -10,6 +10,7 @@ from torch import nn
 
 from .character_decoder import CharacterDecoder, KeysValues
 from .configuration_clip4str import CLIP4STRConfig
+from .global_batch import shared_count
 from .permutations import attention_masks
 from .recognition_checks import IGNORED
 from .recognition_decoding import additive_mask, cloze_mask, with_begin
@@ -99,7 +100,11 @@ class PermutedBatch:
 
     def loss(self, logits: torch.Tensor) -> torch.Tensor:
         """Cross entropy of (B, P, L, classes) logits, the mean over all targets of all orders."""
-        return nn.functional.cross_entropy(logits.flatten(0, 2), self.targets.flatten(), ignore_index=IGNORED)
+        targets = self.targets.flatten()
+        entropy = nn.functional.cross_entropy(
+            logits.flatten(0, 2), targets, ignore_index=IGNORED, reduction="sum"
+        )
+        return entropy / shared_count((targets != IGNORED).sum(), entropy)
 
 
 def own_caption_mask(

@@ -12,6 +12,7 @@ from transformers import initialization as init
 from .configuration_tcm import TCMConfig
 from .detection_head import Labels
 from .feature_pyramid import FPN
+from .global_batch import shared_count
 from .outputs_tcm import TCMModelOutput
 from .rotated_assignment import IGNORED
 from .rotated_geometry import (
@@ -208,7 +209,7 @@ class RotatedHead(nn.Module, ABC):
         chosen = {name: value[positive] for name, value in predictions.items()}
         chosen_places = every_place.expand(batch, -1, -1)[positive]
         return {
-            "loss_class": head.class_loss_weight * focal / positive.sum().clamp(min=1),
+            "loss_class": head.class_loss_weight * focal / shared_count(positive.sum(), focal),
             **self.box_losses(chosen_places, chosen, torch.cat(targets)),
         }
 
@@ -272,7 +273,7 @@ def foreground_matching_loss(
         matching_logits.float(), size=masks.shape[-2:], mode="bilinear", align_corners=False
     )
     losses = nn.functional.binary_cross_entropy_with_logits(logits, masks.float(), reduction="none")
-    return (losses.mean(dim=1) * foreground).sum() / foreground.sum().clamp(min=1)
+    return (losses.mean(dim=1) * foreground).sum() / shared_count(foreground.sum(), losses)
 
 
 class CenternessHead(RotatedHead):
@@ -289,10 +290,10 @@ class CenternessHead(RotatedHead):
         central = nn.functional.binary_cross_entropy_with_logits(
             predictions["centerness_logits"], target, reduction="sum"
         )
-        box_loss = overlap.sum() / target.sum().clamp(min=torch.finfo(target.dtype).eps)
+        box_loss = overlap.sum() / shared_count(target.sum(), target, least=torch.finfo(target.dtype).eps)
         return {
             "loss_box": head.box_loss_weight * box_loss,
-            "loss_centerness": head.centerness_loss_weight * central / max(len(targets), 1),
+            "loss_centerness": head.centerness_loss_weight * central / shared_count(len(targets), target),
         }
 
 

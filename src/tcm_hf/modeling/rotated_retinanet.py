@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from .configuration_tcm import TCMConfig
+from .global_batch import shared_count
 from .rotated_assignment import assign_by_overlap
 from .rotated_geometry import decode_deltas, encode_deltas, grid_anchors, per_place
 from .rotated_head import STRIDES, RotatedHead
@@ -49,4 +50,4 @@ class RotatedRetinaNetHead(RotatedHead):
     ) -> dict[str, torch.Tensor]:
         """`loss_box`: absolute error of the deltas, summed over the five, mean over the places."""
         error = (predictions["box_values"] - encode_deltas(places, targets)).abs().sum()
-        return {"loss_box": self.head_config.box_loss_weight * error / max(len(targets), 1)}
+        return {"loss_box": self.head_config.box_loss_weight * error / shared_count(len(targets), error)}

@@ -8,6 +8,7 @@ from transformers import initialization as init
 from transformers.models.deformable_detr.modeling_deformable_detr import DeformableDetrMLPPredictionHead
 
 from .configuration_tcm_spotting import TCMSpottingConfig
+from .global_batch import shared_count
 from .group_decoder import GroupDecoder
 from .outputs_tcm import TCMModelOutput
 from .query_proposals import Proposals, QueryProposals
@@ -174,11 +175,11 @@ class TESTRHead(QuerySpottingHead):
         logits = layer.character_logits[pairs.image, pairs.query].flatten(0, 1)
         ids = words.labels["character_ids"][pairs.word].flatten()
         distance = (points - places[pairs.word]).abs().sum()
-        characters = nn.functional.cross_entropy(logits, ids, reduction="sum") / max(len(ids), 1)
+        characters = nn.functional.cross_entropy(logits, ids, reduction="sum")
         return {
             "loss_score": config.score_loss_weight * score,
             "loss_control_points": config.control_point_loss_weight * distance / words.total,
-            "loss_characters": config.character_loss_weight * characters,
+            "loss_characters": config.character_loss_weight * characters / shared_count(len(ids), logits),
         }
 
 

@@ -50,7 +50,32 @@ class ShuffledPasses:
         return int(self._order[1][position])
 
 
-class NumberedSamples(Dataset):
+class EndlessDataset(Dataset):
+    """A data set that takes numbers beyond its length: further passes, each in an order of its own."""
+
+
+class ShuffledDataset(EndlessDataset):
+    """Any data set with a length, made to take numbers beyond it.
+
+    Args:
+        dataset: The data set; what it does by chance, such as augmentation, is its own affair.
+        seed: Decides the orders.
+    """
+
+    def __init__(self, dataset: Any, seed: int):
+        self.dataset = dataset
+        self._passes = ShuffledPasses(len(dataset), seed)
+
+    def __len__(self) -> int:
+        """Number of samples of one pass."""
+        return len(self.dataset)
+
+    def __getitem__(self, number: int) -> Any:
+        """Sample `number` (0, 1, …, beyond the length too)."""
+        return self.dataset[self._passes.index_of(int(number))]
+
+
+class NumberedSamples(EndlessDataset):
     """Samples of one collection of records: which record each shows, and the randomness that it has.
 
     Args:
@@ -155,7 +180,7 @@ class TextDetectionDataset(PhotoSamples):
         targets: Targets = dbnet_targets,
         **options: Any,
     ):
-        super().__init__(list(records), **options)
+        super().__init__(records, **options)
         self.augmentation = augmentation
         self.targets = targets
 
@@ -172,7 +197,7 @@ class TextDetectionDataset(PhotoSamples):
         return self._sample(image, self.targets(polygons_xy, ignore, self.size_hw), record.name)
 
 
-class MixedDataset(Dataset):
+class MixedDataset(EndlessDataset):
     """Several data sets mixed at fixed shares, whatever their sizes.
 
     Each run of 1000 consecutive samples holds the shares exactly (to 0.1 %), shuffled; a data set of however

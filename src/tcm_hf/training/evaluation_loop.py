@@ -15,6 +15,7 @@ from tcm_hf.evaluation.detection import sweep_thresholds
 from tcm_hf.training.detectors import Decoding, detector_of
 from tcm_hf.training.image_cache import ImageCache
 from tcm_hf.training.photo_outputs import SizeHW, photo_outputs
+from tcm_hf.training.processes import ALONE, Processes
 
 THRESHOLDS = tuple(round(0.3 + 0.05 * step, 2) for step in range(14))
 
@@ -31,6 +32,7 @@ def predict_detector(
     batch_size: int = 4,
     threshold: float | None = None,
     image_cache: ImageCache | None = None,
+    processes: Processes = ALONE,
 ) -> list[Prediction]:
     """Detect the text of every record.
 
@@ -44,15 +46,16 @@ def predict_detector(
         batch_size: Photos in one forward.
         threshold: Least score of a polygon; None takes the image processor's.
         image_cache: Decoded photos on disk, if any.
+        processes: Those that share the photos; each gets all results.
 
     Returns:
         One dict a record, in order: `polygons_xy`, list of float32 arrays (P, 2) in pixels of the photo, and
         `scores`, float array (N,), falling.
     """
     predictions: dict[int, Prediction] = {}
-    for index, maps, size_hw in _maps(model, image_processor, records, batch_size, image_cache):
+    for index, maps, size_hw in _maps(model, image_processor, records, batch_size, image_cache, processes):
         predictions[index] = _decode(image_processor, maps, size_hw, threshold=threshold)
-    return _in_order(predictions)
+    return _in_order(processes.gathered(predictions))
 
 
 def evaluate_detector(
@@ -83,6 +86,8 @@ def evaluate_detector(
         decoded = time.perf_counter()
         candidates[index] = _decode(image_processor, maps, size_hw, threshold=min(THRESHOLDS))
         seconds_of_the_sweep += time.perf_counter() - decoded
+    processes = options.get("processes", ALONE)
+    predictions, candidates = processes.gathered(predictions), processes.gathered(candidates)
     seconds = time.perf_counter() - start - seconds_of_the_sweep
     (scores,) = sweep_thresholds(_in_order(predictions), _references(records), [threshold])
     sweep = sweep_thresholds(_in_order(candidates), _references(records), THRESHOLDS)
@@ -104,6 +109,7 @@ def choose_decoding(
     thresholds: Sequence[float] = THRESHOLDS,
     batch_size: int = 4,
     image_cache: ImageCache | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[Decoding, list[dict[str, Any]]]:
     """Find the decoding settings of the best hmean; do this on training photos, never on those reported on.
 
@@ -120,6 +126,7 @@ def choose_decoding(
         thresholds: Candidates for the least score of a polygon.
         batch_size: Photos in one forward.
         image_cache: Decoded photos on disk, if any.
+        processes: Those that share the photos; each gets all results.
 
     Returns:
         The best settings, to be given to `set_decoding`, and the settings and scores of every combination,
@@ -130,12 +137,14 @@ def choose_decoding(
     settings: list[Decoding] = [{"threshold": min(thresholds), **one} for one in decodings]
     processors = [set_decoding(copy.copy(image_processor), one) for one in settings]
     predictions: list[dict[int, Prediction]] = [{} for _ in settings]
-    for index, maps, size_hw in _maps(model, image_processor, records, batch_size, image_cache):
+    for index, maps, size_hw in _maps(model, image_processor, records, batch_size, image_cache, processes):
         for found, processor in zip(predictions, processors, strict=True):
             found[index] = _decode(processor, maps, size_hw)
     rows: list[dict[str, Any]] = []
     for found, one in zip(predictions, settings, strict=True):
-        for scores in sweep_thresholds(_in_order(found), _references(records), thresholds):
+        for scores in sweep_thresholds(
+            _in_order(processes.gathered(found)), _references(records), thresholds
+        ):
             rows.append({**one, **scores})
     rows.sort(key=lambda row: -row["hmean"])
     names = {name for one in settings for name in one}
@@ -159,9 +168,10 @@ def _maps(
     records: Sequence[TextRecord],
     batch_size: int = 4,
     image_cache: ImageCache | None = None,
+    processes: Processes = ALONE,
 ) -> Iterator[Decodable]:
     """Run the model over photos, batch by batch."""
-    for batch in photo_outputs(model, image_processor, records, batch_size, image_cache):
+    for batch in photo_outputs(model, image_processor, records, batch_size, image_cache, processes):
         all_maps = image_processor.split_images(batch.outputs)
         yield from zip(batch.indices, all_maps, batch.sizes_hw, strict=True)
 

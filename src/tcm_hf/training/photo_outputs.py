@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tcm_hf.training.image_cache import ImageCache
+from tcm_hf.training.processes import ALONE, Processes
 
 SizeHW = tuple[int, int]
 
@@ -31,6 +32,7 @@ def photo_outputs(
     records: Sequence[Any],
     batch_size: int = 4,
     image_cache: ImageCache | None = None,
+    processes: Processes = ALONE,
 ) -> Iterator[PhotoBatch]:
     """Run a model over photos, those of equal processed size together: `batch_size` changes no result.
 
@@ -40,15 +42,17 @@ def photo_outputs(
         records: The photos, with `load_image`; their annotations are not looked at.
         batch_size: Photos in one forward.
         image_cache: Decoded photos on disk, if any.
+        processes: Those that share the photos; only the batches of this one's share come.
 
     Yields:
-        Batches; every record is in one, in whatever order.
+        Batches; every record is in one of one process, in whatever order.
     """
     was_training = model.training
     model.eval()
     waiting: dict[torch.Size, list[tuple[int, torch.Tensor, SizeHW]]] = {}
     try:
-        for index, record in enumerate(records):
+        for index in processes.share(len(records)):
+            record = records[index]
             image = record.load_image() if image_cache is None else np.array(image_cache.load(record))
             pixels = image_processor(images=image, return_tensors="pt")["pixel_values"][0]
             group = waiting.setdefault(pixels.shape, [])

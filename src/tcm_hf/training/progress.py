@@ -10,9 +10,11 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from tcm_hf.training.processes import ALONE, Processes
+
 
 class LogLines(TrainerCallback):
-    """Writes losses, learning rate, speed and time left as one line on stderr, fit for log files.
+    """Writes losses, learning rate, speed, time left and share of waiting as one line on stderr.
 
     Args:
         unit: What a sample is called.
@@ -39,6 +41,8 @@ class LogLines(TrainerCallback):
             parts += [_pair(name, value) for name, value in logs.items() if name.startswith("loss")]
             parts.append(f"lr {logs.get('learning_rate', 0.0):.2e}")
             parts += self._speed(args, state)
+            if "data_time_share" in logs:
+                parts.append(f"waited for data {logs['data_time_share']:.0%}")
         else:
             parts += [
                 _pair(name, value) for name, value in logs.items() if name not in ("epoch", "total_flos")
@@ -67,7 +71,9 @@ class SaveByTime(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a checkpoint when it is time."""
-        if time.monotonic() - self._last > 60 * self.minutes:
+        # Processes have clocks of their own, and must save together.
+        due = time.monotonic() - self._last > 60 * self.minutes
+        if Processes.of(args).agree(due, state.global_step):
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -79,10 +85,15 @@ class StopOnSignal(TrainerCallback):
     """On Ctrl-C or SIGTERM: finish the step, write a checkpoint, stop. A second signal stops at once.
 
     `stopped` tells whether that happened. Use it as a context manager around `trainer.train()`.
+
+    Args:
+        processes: Those that train together: a signal to one stops all, after the same step (on GPUs, within
+            the next ten).
     """
 
-    def __init__(self) -> None:
-        self.stopped = False
+    def __init__(self, processes: Processes = ALONE) -> None:
+        self.processes = processes
+        self.asked = self.stopped = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -98,14 +109,15 @@ class StopOnSignal(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Save and stop when asked to."""
-        if self.stopped:
+        if self.processes.agree(self.asked, state.global_step):
+            self.stopped = True
             control.should_evaluate = False
             control.should_save = True
             control.should_training_stop = True
 
     def _ask(self, *_: object) -> None:
         print("Stopping after this step; a checkpoint is written first.", file=sys.stderr, flush=True)
-        self.stopped = True
+        self.asked = True
         self._give_back()
 
     def _give_back(self) -> None:

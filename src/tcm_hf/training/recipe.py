@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any
 
 from transformers import PreTrainedModel, set_seed
 
-from tcm_hf.data.augmentation import default_training_augmentation
+from tcm_hf.data.augmentation import Compose, default_training_augmentation
+from tcm_hf.data.augmentation_papers import paper_augmentation
 from tcm_hf.data.records import TextRecord
 from tcm_hf.modeling.configuration_tcm import TCMConfig
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
@@ -21,10 +22,17 @@ from tcm_hf.training.datasets import TextDetectionDataset
 from tcm_hf.training.detectors import detector_of
 from tcm_hf.training.evaluation_loop import choose_decoding, evaluate_detector, set_decoding
 from tcm_hf.training.image_cache import ImageCache
+from tcm_hf.training.processes import Processes
 from tcm_hf.training.resuming import changed_settings
 from tcm_hf.training.running import spread_evenly, tcm_arguments, unfreeze_text_tower
 from tcm_hf.training.tcm_recipe import PhotoRecipe, PreparedTraining, prepare_training, train_prepared
 from tcm_hf.training.trainer import TextDetectionTrainer
+
+AUGMENTATIONS: dict[str, Callable[[tuple[int, int], float], Compose]] = {
+    "default": default_training_augmentation,
+    "papers": paper_augmentation,
+}
+"""Makes the augmentation of samples of a size, in which text lower than so many pixels is ignored."""
 
 
 @dataclass
@@ -34,6 +42,7 @@ class DetectorRecipe(PhotoRecipe):
     Args:
         size: (short, long) bounds in pixels of whole photos at evaluation; None keeps the image processor's.
         min_text_px: Text with a shorter side in the crop is not trained on.
+        augmentation: One of `AUGMENTATIONS`: ours, or that of TCM's and FastTCM's papers.
 
     The others are those of `PhotoRecipe`; the preset is one of `TCMConfig`, and the thresholds are those in
     `DETECTORS`.
@@ -42,6 +51,11 @@ class DetectorRecipe(PhotoRecipe):
     preset: str = "fasttcm-dbnet-tiny"
     size: tuple[int, int] | None = None
     min_text_px: float = 6.0
+    augmentation: str = "default"
+
+    def settings(self) -> dict[str, Any]:
+        """What tells this training from another, fit for JSON."""
+        return super().settings() | {"augmentation": self.augmentation}
 
 
 def check_recipe(recipe: DetectorRecipe) -> None:
@@ -77,7 +91,7 @@ def prepare(recipe: DetectorRecipe) -> PreparedTraining:
     ) -> TextDetectionDataset:
         return TextDetectionDataset(
             records,
-            default_training_augmentation(size_hw, recipe.min_text_px),
+            AUGMENTATIONS[recipe.augmentation](size_hw, recipe.min_text_px),
             image_mean=image_processor.image_mean,
             image_std=image_processor.image_std,
             size_hw=size_hw,
@@ -148,6 +162,10 @@ def fit_decoding(
 
 
 def _training_arguments(recipe: DetectorRecipe) -> TextDetectionTrainingArguments:
+    if recipe.augmentation not in AUGMENTATIONS:
+        raise ValueError(
+            f"`augmentation` must be one of {', '.join(AUGMENTATIONS)}: got {recipe.augmentation!r}."
+        )
     # The threshold is chosen after the training, so the checkpoint is chosen without it.
     asked = {"metric_for_best_model": "eval_best_hmean"} | recipe.arguments
     values = tcm_arguments(
@@ -162,6 +180,7 @@ def _measure(prepared: PreparedTraining, model: PreTrainedModel) -> dict[str, An
     options: dict[str, Any] = {
         "batch_size": trainer.args.per_device_eval_batch_size,
         "image_cache": trainer.image_cache,
+        "processes": Processes.of_evaluation(trainer.args),
     }
     report: dict[str, Any] = {}
     if prepared.recipe.calibration_images:

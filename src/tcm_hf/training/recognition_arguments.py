@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tcm_hf.training.arguments import AveragedTrainingArguments
+from tcm_hf.training.arguments import POLY_SCHEDULE, AveragedTrainingArguments
+
+FALLS: dict[str, Callable[[float], float]] = {
+    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
+    "polynomial": lambda done: (1 - done) ** POLY_SCHEDULE["power"],
+}
+"""How a learning rate falls from 1 to 0, over the share of the fall that is done."""
 
 
 @dataclass
@@ -14,9 +22,9 @@ class TextRecognitionTrainingArguments(AveragedTrainingArguments):
     The first `contrastive_steps` bring image and caption together (symmetric InfoNCE, "CLIP", arXiv
     2103.00020) while a throw-away CTC head teaches the image tower its letters; all later steps are
     permutation language modelling (PARSeq, arXiv 2207.06966) with the CTC loss fading out. Rate, betas and
-    decay: CLIP4STR, arXiv 2305.14014, section 4.1. The rate rises in `warmup_steps` and falls along a cosine
-    to 0 (`lr_scheduler_type` is not looked at); the decoders begin after the contrastive warm-up, with a rise
-    of their own.
+    decay: CLIP4STR, arXiv 2305.14014, section 4.1. The rate rises in `warmup_steps` and falls to 0, along a
+    cosine or ("polynomial") as (1 - step / steps) ** 0.9; the decoders begin after the contrastive warm-up,
+    with a rise of their own.
 
     Args:
         contrastive_steps: Optimizer steps of the warm-up, or their share of all steps when below 1; 0 leaves
@@ -49,6 +57,7 @@ class TextRecognitionTrainingArguments(AveragedTrainingArguments):
     adam_beta2: float = field(default=0.98, metadata={"help": "Second beta of AdamW."})
     adam_epsilon: float = field(default=1e-6, metadata={"help": "Epsilon of AdamW."})
     weight_decay: float = field(default=0.1, metadata={"help": "Decay of matrices."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "cosine or polynomial."})
     warmup_steps: float = field(default=0.075, metadata={"help": "Steps, or their share when below 1."})
     max_grad_norm: float = field(default=20.0, metadata={"help": "Gradient norm above which it is clipped."})
     metric_for_best_model: str | None = field(
@@ -76,6 +85,16 @@ class TextRecognitionTrainingArguments(AveragedTrainingArguments):
         for name in ("num_permutations", "final_num_permutations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more: got {getattr(self, name)}.")
+        if self.lr_scheduler_type not in FALLS:
+            raise ValueError(
+                f"`lr_scheduler_type` of a recognizer must be one of {', '.join(FALLS)}: got "
+                f"{str(self.lr_scheduler_type)!r}."
+            )
+        if self.lr_scheduler_kwargs:
+            raise ValueError(
+                f"`lr_scheduler_kwargs` is not looked at (came: {self.lr_scheduler_kwargs!r}): the schedules "
+                "of a recognizer have no settings but `warmup_steps`."
+            )
         if not 0 <= self.final_permutations_from <= 1:
             raise ValueError(
                 f"`final_permutations_from` is a share, 0 to 1: got {self.final_permutations_from}."

@@ -11,6 +11,7 @@ from torch import nn
 
 from tcm_hf.data.words import WordRecord
 from tcm_hf.evaluation.recognition import TextRecognitionMetric
+from tcm_hf.training.processes import ALONE, Processes
 from tcm_hf.training.recognition_words import load_pixels
 
 FINAL, VISUAL = "", "visual_"
@@ -18,7 +19,12 @@ FINAL, VISUAL = "", "visual_"
 
 @torch.no_grad()
 def read_words(
-    model: nn.Module, processor: Any, records: Sequence[WordRecord], *, batch_size: int = 64
+    model: nn.Module,
+    processor: Any,
+    records: Sequence[WordRecord],
+    *,
+    batch_size: int = 64,
+    processes: Processes = ALONE,
 ) -> dict[str, list[str]]:
     """Read every word with the whole model and with its visual branch alone.
 
@@ -27,6 +33,7 @@ def read_words(
         processor: Its `CLIP4STRProcessor`.
         records: The words; their texts are not looked at.
         batch_size: Words in one forward; changes no result.
+        processes: Those that share the words; each gets all texts.
 
     Returns:
         The texts in order, under `""` those of the model and under `"visual_"` those of its visual branch.
@@ -34,20 +41,23 @@ def read_words(
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    texts: dict[str, list[str]] = {FINAL: [], VISUAL: []}
-    for first in range(0, len(records), batch_size):
-        images = [load_pixels(record) for record in records[first : first + batch_size]]
+    texts: dict[str, dict[int, str]] = {FINAL: {}, VISUAL: {}}
+    own = processes.share(len(records))
+    for first in range(0, len(own), batch_size):
+        places = own[first : first + batch_size]
+        images = [load_pixels(records[place]) for place in places]
         inputs = processor(images=images, return_tensors="pt")
         outputs = model(pixel_values=inputs["pixel_values"].to(device))
         for branch, logits in ((FINAL, outputs.logits), (VISUAL, outputs.visual_logits)):
             read = processor.post_process_text_recognition({"logits": logits})
-            texts[branch] += [word["text"] for word in read]
+            texts[branch] |= zip(places, [word["text"] for word in read], strict=True)
     model.train(was_training)
-    return texts
+    everyone = {branch: processes.gathered(part) for branch, part in texts.items()}
+    return {branch: [part[place] for place in range(len(records))] for branch, part in everyone.items()}
 
 
 def evaluate_recognizer(
-    model: nn.Module, processor: Any, records: Sequence[WordRecord], *, batch_size: int = 64
+    model: nn.Module, processor: Any, records: Sequence[WordRecord], **options: Any
 ) -> dict[str, float]:
     """Read and score, both branches apart.
 
@@ -55,7 +65,7 @@ def evaluate_recognizer(
         model: The recognizer.
         processor: Its processor.
         records: The words with their texts.
-        batch_size: Words in one forward.
+        **options: `batch_size` and `processes` as for `read_words`.
 
     Returns:
         `accuracy_36` (letters and digits, case ignored) and `accuracy_94` (marks and case count) of the
@@ -68,7 +78,7 @@ def evaluate_recognizer(
     if not len(records):
         raise ValueError("Evaluation needs at least one word: got none. Check the folder and the range.")
     start = time.perf_counter()
-    texts = read_words(model, processor, records, batch_size=batch_size)
+    texts = read_words(model, processor, records, **options)
     seconds = time.perf_counter() - start
     wanted = [record.text for record in records]
     scores: dict[str, float] = {}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tcm_hf.training.recognition_arguments import TextRecognitionTrainingArguments
+from tcm_hf.training.recognition_arguments import FALLS, TextRecognitionTrainingArguments
 
 BLANK_ID = 0  # the end of a word in its labels; CTC has no end, so the id is free for its blank
 MAX_LOGIT_SCALE = 100.0
@@ -62,20 +61,21 @@ class RecognitionSchedule:
         )
 
 
-def rate_factor(step: int, *, start: int, warm_up: int, total: int) -> float:
-    """Factor on a learning rate: 0 until `start`, up in a line within `warm_up` steps, along a cosine to 0.
+def rate_factor(step: int, *, start: int, warm_up: int, total: int, schedule: str = "cosine") -> float:
+    """Factor on a learning rate: 0 until `start`, up in a line within `warm_up` steps, along a curve to 0.
 
-    Parts that start late meet the others on the same cosine.
+    Parts that start late meet the others on the same curve.
 
     Args:
         step: Optimizer step 0, 1, ….
         start: Step at which the part begins to learn.
         warm_up: Steps of the rise.
         total: Steps of the whole training.
+        schedule: One of `FALLS`.
     """
     rise = min(1.0, max(0.0, (step - start + 1) / max(warm_up, 1)))
     fall = max(0.0, (step - warm_up) / max(total - warm_up, 1))
-    return rise * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0)))
+    return rise * FALLS[schedule](min(fall, 1.0))
 
 
 class CTCHead(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from tcm_hf.processing.processing_clip4str import CLIP4STRProcessor
 from tcm_hf.processing.tokenization_clip4str import adapt_to_charset, check_charset
 from tcm_hf.training.caption_vocabulary import END, START, train_caption_vocabulary
 from tcm_hf.training.datasets import MixedDataset
+from tcm_hf.training.processes import Processes, samples_of_a_step
 from tcm_hf.training.progress import LogLines, SaveByTime
 from tcm_hf.training.recognition_arguments import TextRecognitionTrainingArguments
 from tcm_hf.training.recognition_datasets import WordDataset
@@ -32,6 +34,8 @@ from tcm_hf.training.running import (
     silence,
     spread_evenly,
     train_or_go_on,
+    trained_model,
+    training_settings,
     write_report,
 )
 
@@ -54,6 +58,7 @@ class RecognizerRecipe:
             transformers. For so few tokens eager can be faster on a CPU.
         eval_words: At most this many validation words in the evaluations while training; 0 means all.
         save_minutes: Also write a checkpoint when this many minutes have passed since the last; 0 does not.
+        command: The command line that trains, for the report.
         arguments: Fields of `TextRecognitionTrainingArguments`.
     """
 
@@ -67,6 +72,7 @@ class RecognizerRecipe:
     attention: str | None = None
     eval_words: int = 1000
     save_minutes: float = 0.0
+    command: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
@@ -77,9 +83,18 @@ class RecognizerRecipe:
             "preset": self.preset if at_random and self.config is None else None,
             "config": absolute_name(str(self.config)) if at_random and self.config else None,
             "charset": self.charset,
-            "words": [str(WordSpec(spec.path.absolute(), spec.numbers)) for spec in self.words],
+            "words": [str(spec.absolute()) for spec in self.words],
             "weights": self.weights(),
-            "steps": self.arguments.get("max_steps", 0),
+            **training_settings(self.arguments),
+        }
+
+    def origin(self) -> dict[str, Any]:
+        """Where a model comes from, for its report: everything as it was typed."""
+        return {
+            "command": self.command,
+            "start": self.model or (self.preset if self.config is None else str(self.config)),
+            "trained_on": [str(spec) for spec in self.words],
+            "validated_on": None if self.validation is None else str(self.validation),
         }
 
     def weights(self) -> list[float] | None:
@@ -201,12 +216,23 @@ def _learn_captions(
 def _start_config(recipe: RecognizerRecipe) -> CLIP4STRConfig:
     changes = {} if recipe.charset is None else {"charset": check_charset(recipe.charset)}
     if recipe.config is None:
+        if recipe.charset is not None:
+            changes["caption_charset"] = caption_charset_of(recipe.charset)
         return CLIP4STRConfig.from_preset(recipe.preset, **changes)
     if not recipe.config.is_file():
         raise ValueError(f"Expected a config.json of a recognizer: there is no file {recipe.config}.")
     values = CLIP4STRConfig.from_json_file(str(recipe.config)).to_dict() | changes
     # The vocabulary is learnt anew, from these words.
     return CLIP4STRConfig.from_dict(values | {"num_caption_merges": 0})
+
+
+def caption_charset_of(charset: str) -> str:
+    """The letters, marks and digits of a charset in lower case: what captions of its words are made of.
+
+    Of the 94 printable ASCII characters these are the 36 of the published models.
+    """
+    kept = (character.lower() for character in charset if unicodedata.category(character)[0] in "LMN")
+    return "".join(dict.fromkeys(character for character in kept if len(character) == 1))
 
 
 def _usable(spec: WordSpec, words: Sequence[WordRecord], processor: CLIP4STRProcessor) -> SomeWords:
@@ -248,11 +274,11 @@ def _training_samples(
 
 def _finish(prepared: PreparedRecognizerTraining) -> dict[str, Any]:
     recipe, trainer = prepared.recipe, prepared.trainer
-    # What ships runs in float32: mixed precision is taken off before anything is reported.
-    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    model = trained_model(trainer, recipe.output)
     report: dict[str, Any] = {
+        **recipe.origin(),
         "steps": trainer.state.global_step,
-        "words_seen": trainer.state.global_step * trainer.args.train_batch_size,
+        "words_seen": trainer.state.global_step * samples_of_a_step(trainer.args),
         "words": {str(spec): len(words) for spec, words in zip(recipe.words, prepared.corpora, strict=True)},
         "weights": recipe.weights(),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -261,7 +287,11 @@ def _finish(prepared: PreparedRecognizerTraining) -> dict[str, Any]:
     }
     if prepared.validation:
         report["validation"] = {"words_of": str(recipe.validation)} | evaluate_recognizer(
-            model, trainer.processor, prepared.validation, batch_size=trainer.args.per_device_eval_batch_size
+            model,
+            trainer.processor,
+            prepared.validation,
+            batch_size=trainer.args.per_device_eval_batch_size,
+            processes=Processes.of_evaluation(trainer.args),
         )
     if trainer.is_world_process_zero():
         model.save_pretrained(recipe.output)

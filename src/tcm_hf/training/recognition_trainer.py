@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import Dataset
-from transformers import PreTrainedModel, TrainerCallback
+from transformers import PreTrainedModel, SchedulerType, TrainerCallback
 
 from tcm_hf.data.words import WordRecord
 from tcm_hf.training.base_trainer import AveragingTrainer
-from tcm_hf.training.optimizer import recognizer_parameter_groups
+from tcm_hf.training.optimizer import (
+    Parts,
+    make_optimizer,
+    recognizer_parameter_groups,
+    recognizer_parts,
+)
+from tcm_hf.training.processes import Processes
 from tcm_hf.training.recognition_arguments import TextRecognitionTrainingArguments
 from tcm_hf.training.recognition_datasets import WordCollator, normalize_pixels
 from tcm_hf.training.recognition_evaluation import evaluate_recognizer
@@ -27,6 +33,7 @@ from tcm_hf.training.recognition_losses import (
     contrastive_loss,
     rate_factor,
 )
+from tcm_hf.training.sample_losses import WordLosses
 
 WeightedLosses = dict[str, tuple[float, torch.Tensor]]
 CTC_HEAD_NAME = "ctc_head.safetensors"
@@ -64,6 +71,8 @@ class TextRecognitionTrainer(AveragingTrainer):
         **kwargs: Any,
     ):
         kwargs.setdefault("data_collator", WordCollator(processor.tokenizer))
+        if args.metric_for_best_model == "eval_accuracy_36" and not processor.tokenizer.charset.isascii():
+            args.metric_for_best_model = "eval_accuracy_any"  # what `evaluate_recognizer` gives for it
         super().__init__(
             model,
             args,
@@ -83,13 +92,23 @@ class TextRecognitionTrainer(AveragingTrainer):
                 "process, or with `contrastive_steps=0, ctc_auxiliary_weight=0`."
             )
 
-    @cached_property
+    @property
     def schedule(self) -> RecognitionSchedule:
         """What counts at which step; the length of the training is known once it runs."""
         return RecognitionSchedule(self.args, self.state.max_steps or self.args.max_steps)
 
+    def parts(self) -> Parts:
+        """Towers and decoders."""
+        args = self.args
+        return recognizer_parts(args.decoder_lr_factor, args.image_tower_lr_factor, args.text_tower_lr_factor)
+
+    def sample_losses(self) -> WordLosses:
+        """Of the characters of a word, as the visual branch reads them; there are none in the warm-up."""
+        decoder: Any = self.model.visual_decoder
+        return WordLosses(decoder)
+
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW over the parameter groups of the recognizer and the CTC head."""
+        """`args.optimizer` over the parameter groups of the recognizer and the CTC head."""
         if self.optimizer is None:
             groups = recognizer_parameter_groups(
                 self.model if model is None else model,
@@ -102,26 +121,28 @@ class TextRecognitionTrainer(AveragingTrainer):
             if self.ctc_head is not None:
                 groups.append({"name": "ctc_head", "params": list(self.ctc_head.parameters())})
                 groups[-1] |= {"lr": self.args.learning_rate, "weight_decay": 0.0}
-            self.optimizer = self._adamw(groups)
+            self.optimizer = make_optimizer(groups, self.args)
         return self.optimizer
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
-        """Linear warm-up and cosine to 0; what learns nothing in the contrastive warm-up starts after it."""
+        """Linear warm-up and fall to 0; what learns nothing in the contrastive warm-up starts after it."""
         if self.lr_scheduler is None:
             optimizer = self.create_optimizer() if optimizer is None else optimizer
             schedule = RecognitionSchedule(self.args, num_training_steps)
             rates: list[Callable[[int], float]] = [
                 partial(
                     rate_factor,
-                    start=schedule.warm_up_steps if group["name"].startswith("decoders") else 0,
+                    start=schedule.warm_up_steps if group.get("name", "").startswith("decoders") else 0,
                     warm_up=self.args.get_warmup_steps(num_training_steps),
                     total=num_training_steps,
+                    schedule=SchedulerType(self.args.lr_scheduler_type).value,
                 )
                 for group in optimizer.param_groups
             ]
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
+            self._created_lr_scheduler = True  # so that another `train` makes its own
         return self.lr_scheduler
 
     def compute_loss(
@@ -132,6 +153,7 @@ class TextRecognitionTrainer(AveragingTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """The weighted losses of the current step; each goes into the log unweighted."""
+        numbers = self._ready_for_step(inputs)
         image_processor = self.processor.image_processor
         pixel_values = normalize_pixels(
             inputs["pixel_values"], image_processor.image_mean, image_processor.image_std
@@ -142,7 +164,7 @@ class TextRecognitionTrainer(AveragingTrainer):
                 losses = self._reading_losses(model, pixel_values, inputs["labels"], plan)
             else:
                 losses = self._warm_up_losses(pixel_values, inputs["labels"], plan)
-        self._note_losses({name: loss for name, (_, loss) in losses.items()})
+        self._note_losses({name: loss for name, (_, loss) in losses.items()}, inputs["labels"], numbers)
         total = torch.stack([weight * loss for weight, loss in losses.values()]).sum()
         return (total, {}) if return_outputs else total
 
@@ -189,8 +211,17 @@ class TextRecognitionTrainer(AveragingTrainer):
             `accuracy_36`, `accuracy_94`, `visual_accuracy_36`, … as of `evaluate_recognizer`.
         """
         return evaluate_recognizer(
-            model, self.processor, records, batch_size=self.args.per_device_eval_batch_size
+            model,
+            self.processor,
+            records,
+            batch_size=self.args.per_device_eval_batch_size,
+            processes=Processes.of_evaluation(self.args),
         )
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        """Push the processor, too, which the base class does not know of."""
+        self.processor.save_pretrained(self.args.output_dir)
+        super()._push_from_checkpoint(checkpoint_folder)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the (averaged) model and the processor; in checkpoints the CTC head too."""

@@ -4,96 +4,75 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import overload
+from typing import Any, ClassVar, Self, overload
 
 import cv2
 import numpy as np
 
-from tcm_hf.data.word_corpora import load_words
+from tcm_hf.data.records import TextRecord
+from tcm_hf.data.some_records import SomeRecords
 from tcm_hf.data.words import LMDBWords, WordRecord, word_crops
-from tcm_hf.training.corpus_spec import SYNTH_SETTINGS_NAME, CorpusSpec, file_number
+from tcm_hf.training.corpus_spec import CorpusSpec
 
-_SPEC = re.compile(r"(?P<corpus>.+?)(=(?P<weight>\d*\.?\d+))?")
-_PART = re.compile(r"(?P<path>.+?)(:(?P<first>\d+)-(?P<last>\d+))?")
+_WEIGHTED = re.compile(r"(?P<corpus>.+?)(=(?P<weight>\d*\.?\d+))?", re.DOTALL)
 CUT_MARGIN = 0.05  # around a word cut from a photo, as a part of its height: room for the augmentation
 
 
 @dataclass(frozen=True)
-class WordSpec:
-    """A collection of words, which part of it is meant, and how much it counts in a mix.
+class WordSpec(CorpusSpec):
+    """A corpus of words, or of photos whose words are cut out, which part of it, and its weight in a mix.
 
     Args:
-        path: An LMDB of words, a folder of annotated photos whose words are cut out, or a folder of labelled
-            crops.
-        numbers: First and last number, both included: of the sample in an LMDB, of the file elsewhere. None
-            means all.
+        folder: See `CorpusSpec`.
+        numbers: See `CorpusSpec`; in an LMDB the numbers of the samples, from 1.
+        corpus: See `CorpusSpec`.
+        split: See `CorpusSpec`.
         weight: Share in the mix, relative to the others; by size when None.
     """
 
-    path: Path
-    numbers: tuple[int, int] | None = None
     weight: float | None = None
 
+    kinds: ClassVar[tuple[str, ...]] = ("words", "photos")
+
     @classmethod
-    def parse(cls, text: str) -> WordSpec:
-        """Read `PATH`, `PATH:FIRST-LAST`, each with `=WEIGHT` behind it if it has one.
+    def parse(cls, text: str) -> Self:
+        """Read `[NAME:]FOLDER[@SPLIT][:FIRST-LAST]`, with `=WEIGHT` behind it if it has one.
 
         Raises:
-            ValueError: If there is no such path, or the range runs backwards.
+            ValueError: As of `CorpusSpec.parse`.
         """
-        spec = _SPEC.fullmatch(text)
-        part = _PART.fullmatch(spec["corpus"]) if spec else None
-        if spec is None or part is None:
-            raise ValueError(f"Expected PATH[:FIRST-LAST][=WEIGHT], e.g. words.lmdb=0.85: got {text!r}.")
-        path = Path(part["path"]).expanduser()
-        if not path.exists():
-            raise ValueError(
-                f"{path} is not there: expected an LMDB of words, a folder of photos with metadata.jsonl, or "
-                "a folder of labelled crops."
-            )
-        numbers = None if part["first"] is None else (int(part["first"]), int(part["last"]))
-        if numbers is not None and numbers[0] > numbers[1]:
-            raise ValueError(
-                f"The range {numbers[0]}-{numbers[1]} in {text!r} runs backwards: swap its ends."
-            )
-        return cls(path, numbers, None if spec["weight"] is None else float(spec["weight"]))
+        weighted = _WEIGHTED.fullmatch(text)
+        if weighted is None or weighted["weight"] is None or Path(text).exists():
+            return super().parse(text)
+        return replace(super().parse(weighted["corpus"]), weight=float(weighted["weight"]))
 
-    @property
-    def is_database(self) -> bool:
-        """Whether it is an LMDB."""
-        return (self.path / "data.mdb").is_file() or self.path.is_file()
-
-    @property
-    def is_generated(self) -> bool:
-        """Whether `tcm-hf synth-words` made the pictures."""
-        return (self.path / SYNTH_SETTINGS_NAME).is_file()
-
-    def __str__(self) -> str:
-        """As on the command line, without the weight."""
-        return str(self.path) if self.numbers is None else f"{self.path}:{self.numbers[0]}-{self.numbers[1]}"
+    def _in_range(self, records: Sequence[Any]) -> Sequence[Any]:
+        words, places = records, None
+        if isinstance(records, SomeRecords):  # the others have no transcription
+            words, places = records.records, records.places
+        if not isinstance(words, LMDBWords):
+            return super()._in_range(records)
+        first, last = self.numbers or (1, len(words))
+        meant = range(first - 1, min(last, len(words)))
+        return SomeWords(words, meant if places is None else [place for place in places if place in meant])
 
     def records(self) -> Sequence[WordRecord]:
         """The words in order; those of photos are cut out now and stay in memory.
 
         Raises:
-            ValueError: If the collection is broken, or none is in the range.
+            ValueError: If the corpus is broken, none is in the range, or an image is not there.
         """
-        if self.is_database:
-            words = LMDBWords(self.path)
-            first, last = self.numbers or (1, len(words))
-            chosen: Sequence[WordRecord] = SomeWords(words, range(first - 1, min(last, len(words))))
-        elif _holds_photos(self.path):
-            chosen = list(word_crops(CorpusSpec(self.path, self.numbers).records(), margin=CUT_MARGIN))
-        else:
-            chosen = _labelled_crops(self)
-        if not chosen:
+        records = super().records()
+        if len(records) and isinstance(records[0], TextRecord):
+            records = list(word_crops(records, margin=CUT_MARGIN))
+        if not len(records):
             raise ValueError(f"No word of {self} is left: look at the range and at the annotations.")
-        return chosen
+        return records
 
 
-class SomeWords(Sequence[WordRecord]):
+class SomeWords(SomeRecords[WordRecord]):
     """Some of the words of a collection, in an order and with a spelling of their own; nothing is copied.
 
     Args:
@@ -103,12 +82,8 @@ class SomeWords(Sequence[WordRecord]):
     """
 
     def __init__(self, words: Sequence[WordRecord], places: Sequence[int], texts: list[str] | None = None):
-        self.words = words
-        self.places = places
+        super().__init__(words, places)
         self.texts = texts
-
-    def __len__(self) -> int:
-        return len(self.places)
 
     @overload
     def __getitem__(self, index: int) -> WordRecord: ...
@@ -118,8 +93,8 @@ class SomeWords(Sequence[WordRecord]):
         """One word, or some of these for a slice."""
         if isinstance(index, slice):
             texts = None if self.texts is None else self.texts[index]
-            return SomeWords(self.words, self.places[index], texts)
-        record = self.words[self.places[index]]
+            return SomeWords(self.records, self.places[index], texts)
+        record = self.records[self.places[index]]
         if self.texts is None:
             return record
         return WordRecord(record.image, self.texts[index], record.name)
@@ -128,7 +103,7 @@ class SomeWords(Sequence[WordRecord]):
         """The text of a word without reading its image."""
         if self.texts is not None:
             return self.texts[index]
-        return text_of(self.words, self.places[index])
+        return text_of(self.records, self.places[index])
 
 
 def text_of(words: Sequence[WordRecord], index: int) -> str:
@@ -177,21 +152,3 @@ def load_pixels(record: WordRecord) -> np.ndarray:
         if bgr is not None:
             return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return record.load_image()
-
-
-def _holds_photos(folder: Path) -> bool:
-    """Whether metadata.jsonl speaks of photos with polygons rather than of single words."""
-    metadata = folder / "metadata.jsonl"
-    if not metadata.is_file():
-        return False
-    with metadata.open(encoding="utf-8") as lines:
-        return '"polygons"' in lines.readline()
-
-
-def _labelled_crops(spec: WordSpec) -> list[WordRecord]:
-    first, last = spec.numbers or (None, None)
-    return [
-        record
-        for record in load_words(spec.path)
-        if first is None or last is None or first <= file_number(record.name) <= last
-    ]

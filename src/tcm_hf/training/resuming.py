@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 SETTINGS_NAME = "training_settings.json"
-_FIXED = ("model", "preset", "config", "charset", "classes", "prompt_token_ids", "crop")
+_FIXED = ("model", "preset", "config", "charset", "classes", "prompt_token_ids", "crop", "optimizer")
+_CALLBACK = "EarlyStoppingCallback"
 
 
 def last_checkpoint(output: Path) -> Path | None:
@@ -16,10 +17,26 @@ def last_checkpoint(output: Path) -> Path | None:
     found = [
         folder
         for folder in output.glob("checkpoint-*")
-        # The Trainer writes this file last.
-        if folder.name.removeprefix("checkpoint-").isdigit() and (folder / "trainer_state.json").is_file()
+        if folder.name.removeprefix("checkpoint-").isdigit() and _state_of(folder) is not None
     ]
     return max(found, key=step_of, default=None)
+
+
+def _state_of(checkpoint: Path) -> dict[str, Any] | None:
+    """What the Trainer has noted in a checkpoint; None if it was stopped before it had written all of it."""
+    try:
+        # The Trainer writes this file last.
+        state: dict[str, Any] = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return state
+
+
+def has_stopped_early(checkpoint: Path, patience: int) -> bool:
+    """Whether a training had ended with that checkpoint: `patience` evaluations without a better score."""
+    kept = (_state_of(checkpoint) or {}).get("stateful_callbacks", {}).get(_CALLBACK, {})
+    counter: int = kept.get("attributes", {}).get("early_stopping_patience_counter", 0)
+    return 0 < patience <= counter
 
 
 def step_of(checkpoint: Path) -> int:
@@ -38,15 +55,18 @@ def changed_settings(output: Path, settings: dict[str, Any]) -> dict[str, tuple[
         (before, now) of each setting that differs.
 
     Raises:
-        ValueError: If the model, its preset, configuration, charset, classes or prompts, or the crop differs:
-            that is another training.
+        ValueError: If the model, its preset, configuration, charset, classes or prompts, the crop or the
+            optimizer differs: that is another training.
     """
     kept = output / SETTINGS_NAME
     if last_checkpoint(output) is None or not kept.is_file():
         return {}
     before = json.loads(kept.read_text(encoding="utf-8"))
     changed = {
-        name: (before.get(name), value) for name, value in settings.items() if before.get(name) != value
+        # A training of an older version did not say everything.
+        name: (before[name], value)
+        for name, value in settings.items()
+        if name in before and before[name] != value
     }
     fixed = [f"{name} {changed[name][0]}, now {changed[name][1]}" for name in _FIXED if name in changed]
     if fixed:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tcm_hf.data.augmentation_rotated import RotatedAugmentation
-from tcm_hf.data.rotated_corpora import label_folder, load_rotated_corpus, load_rotated_labels
+from tcm_hf.data.corpora.problems import Problems
+from tcm_hf.data.rotated_corpora import label_folder, load_rotated_labels
 from tcm_hf.data.rotated_records import RotatedRecord
 from tcm_hf.data.targets_rotated import rotated_targets
 from tcm_hf.training.corpus_spec import CorpusSpec
@@ -21,35 +21,27 @@ from tcm_hf.training.image_cache import ImageCache
 
 @dataclass(frozen=True)
 class RotatedCorpusSpec(CorpusSpec):
-    """A folder as of `load_rotated_corpus`, and which of its files are meant; see `CorpusSpec`."""
+    """A corpus of photos with rotated objects, and which part of it is meant; see `CorpusSpec`."""
 
-    @classmethod
-    def _check(cls, folder: Path) -> None:
-        if not (folder / "metadata.jsonl").is_file() and label_folder(folder) is None:
-            raise ValueError(
-                f"Expected a folder with images and labelTxt (DOTA), or with metadata.jsonl: {folder} is "
-                "none. tcm-hf synth-aerial makes one."
-            )
-
-    def _load(self) -> list[Any]:
-        return load_rotated_corpus(self.folder)
+    kinds: ClassVar[tuple[str, ...]] = ("objects",)
 
 
-class RotatedLabelsSpec(CorpusSpec):
+class RotatedLabelsSpec(RotatedCorpusSpec):
     """Annotations that are scored against: a corpus, or a folder of DOTA's label files; no images needed."""
 
-    @classmethod
-    def _check(cls, folder: Path) -> None:
-        has_labels = (
-            (folder / "metadata.jsonl").is_file() or label_folder(folder) or any(folder.glob("*.txt"))
-        )
-        if not has_labels:
-            raise ValueError(
-                f"Expected labelTxt, label files P0001.txt or metadata.jsonl in {folder}: none is there."
-            )
+    @property
+    def _is_bare(self) -> bool:
+        """Whether there are but label files."""
+        if self.corpus or self.split or (self.folder / "images").is_dir():
+            return False
+        return label_folder(self.folder) is not None or any(self.folder.glob("*.txt"))
 
-    def _load(self) -> list[Any]:
-        return load_rotated_labels(self.folder)
+    def _check(self) -> None:
+        if not self._is_bare:
+            super()._check()
+
+    def _load(self, problems: Problems) -> Sequence[Any]:
+        return load_rotated_labels(self.folder) if self._is_bare else super()._load(problems)
 
 
 class TileCache(ImageCache):

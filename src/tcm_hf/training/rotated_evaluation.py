@@ -15,6 +15,7 @@ from tcm_hf.data.rotated_records import RotatedRecord
 from tcm_hf.evaluation.rotated import RotatedDetectionMetric
 from tcm_hf.training.image_cache import ImageCache
 from tcm_hf.training.photo_outputs import photo_outputs
+from tcm_hf.training.processes import ALONE, Processes
 
 Objects = dict[str, torch.Tensor]
 
@@ -32,6 +33,7 @@ def predict_rotated(
     threshold: float = AP_THRESHOLD,
     tile: str | int | None = "auto",
     image_cache: ImageCache | None = None,
+    processes: Processes = ALONE,
 ) -> list[Objects]:
     """Find the objects of every record.
 
@@ -43,6 +45,7 @@ def predict_rotated(
         threshold: Least score of an object.
         tile: How large photos are cut, see `TCMRotatedImageProcessor.plan_tiles`.
         image_cache: A `TileCache` of decoded photos, if any.
+        processes: Those that share photos and tiles; each gets all results.
 
     Returns:
         The objects of each record, `boxes`, `scores`, `labels` and `polygons` in pixels of the record.
@@ -50,14 +53,16 @@ def predict_rotated(
     plans = [image_processor.plan_tiles(record.size_hw(), tile) for record in records]
     places = [(index, part) for index, plan in enumerate(plans) for part in range(len(plan))]
     tiles = [_part(records[index], plans[index][part]) for index, part in places]
-    found: list[dict[int, Objects]] = [{} for _ in records]
-    for batch in photo_outputs(model, image_processor, tiles, batch_size, image_cache):
+    results_of_places: dict[int, Objects] = {}
+    for batch in photo_outputs(model, image_processor, tiles, batch_size, image_cache, processes):
         results = image_processor.post_process_rotated_object_detection(
             batch.outputs, threshold, batch.sizes_hw
         )
-        for place, result in zip(batch.indices, results, strict=True):
-            index, part = places[place]
-            found[index][part] = result
+        results_of_places |= zip(batch.indices, results, strict=True)
+    found: list[dict[int, Objects]] = [{} for _ in records]
+    for place, result in processes.gathered(results_of_places).items():
+        index, part = places[place]
+        found[index][part] = result
     return [
         image_processor.merge_tiles([parts[part] for part in sorted(parts)], plan)
         for parts, plan in zip(found, plans, strict=True)

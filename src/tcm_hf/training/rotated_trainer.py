@@ -9,6 +9,7 @@ from torch import nn
 from tcm_hf.data.rotated_records import RotatedRecord
 from tcm_hf.training.arguments import RotatedDetectionTrainingArguments
 from tcm_hf.training.collators import RotatedDetectionCollator
+from tcm_hf.training.processes import Processes
 from tcm_hf.training.rotated_evaluation import evaluate_rotated
 from tcm_hf.training.tcm_trainer import TCMTrainer
 
@@ -16,7 +17,7 @@ from tcm_hf.training.tcm_trainer import TCMTrainer
 class RotatedDetectionTrainer(TCMTrainer):
     """`Trainer` for `TCMForRotatedObjectDetection`.
 
-    Differences to the base class, all of them small: AdamW over `parameter_groups`; the losses of
+    Differences to the base class, all of them small: an optimizer over `parameter_groups`; the losses of
     `outputs.loss_dict` are logged beside `loss`; `evaluate` runs over whole photos and gives `eval_map50`;
     and those of `AveragingTrainer`: order of samples and averaged weights.
 
@@ -45,5 +46,6 @@ class RotatedDetectionTrainer(TCMTrainer):
             records,
             batch_size=self.args.per_device_eval_batch_size,
             image_cache=self.image_cache,
+            processes=Processes.of_evaluation(self.args),
         )
         return {name: value for name, value in scores.items() if not isinstance(value, dict)}

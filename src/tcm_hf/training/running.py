@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +23,19 @@ from tcm_hf.training.base_trainer import AveragingTrainer
 from tcm_hf.training.curves import plot_curves
 from tcm_hf.training.datasets import MixedDataset
 from tcm_hf.training.optimizer import TEXT_TOWER_PREFIX
+from tcm_hf.training.processes import (
+    Processes,
+    launched_in_vain,
+    samples_of_a_step,
+    weights_are_sharded,
+)
 from tcm_hf.training.progress import StopOnSignal
-from tcm_hf.training.resuming import keep_settings, last_checkpoint, say_how_it_goes_on
+from tcm_hf.training.resuming import (
+    has_stopped_early,
+    keep_settings,
+    last_checkpoint,
+    say_how_it_goes_on,
+)
 
 Record = TypeVar("Record")
 
@@ -59,8 +71,6 @@ def tcm_arguments(
         has_validation: See `common_arguments`.
     """
     values: dict[str, Any] = {"image_tower_lr_factor": 1.0 if starts_at_random else 0.1} | arguments
-    if values.get("max_steps") == 1:
-        values.setdefault("warmup_steps", 0)  # the schedule divides by the steps that follow the warm-up
     return common_arguments(values, has_validation=has_validation)
 
 
@@ -72,9 +82,22 @@ def samples_of_a_run(
     One epoch is the whole run: the samples are numbered through, and a run that resumes goes on in the
     numbers.
     """
-    batch = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    length = max(arguments.max_steps, 1) * batch
+    length = max(arguments.max_steps, 1) * samples_of_a_step(arguments)
     return MixedDataset(datasets, weights, length=length, seed=arguments.seed)
+
+
+def training_settings(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What tells how one training learns from how another does, fit for JSON; see `changed_settings`."""
+    batch = arguments.get("per_device_train_batch_size", 8) * arguments.get("gradient_accumulation_steps", 1)
+    return {
+        "steps": arguments.get("max_steps", 0),
+        "batch": batch * int(os.environ.get("WORLD_SIZE", "1")),  # of all processes
+        "seed": arguments.get("seed", 0),
+        "optimizer": arguments.get("optimizer", "adamw"),
+        "schedule": arguments.get("lr_scheduler_type"),
+        "replay": arguments.get("replay_share", 0.0),
+        "early_stopping": arguments.get("early_stopping_patience", 0),
+    }
 
 
 def unfreeze_text_tower(model: PreTrainedModel) -> None:
@@ -101,7 +124,7 @@ def silence(trainer: Trainer) -> None:
     trainer.remove_callback(ProgressCallback)
 
 
-def train_or_go_on(trainer: Trainer, output: Path, settings: dict[str, Any]) -> bool:
+def train_or_go_on(trainer: AveragingTrainer, output: Path, settings: dict[str, Any]) -> bool:
     """Train from the last checkpoint in `output`, or from the start, until the end or a signal.
 
     Args:
@@ -113,13 +136,43 @@ def train_or_go_on(trainer: Trainer, output: Path, settings: dict[str, Any]) -> 
         Whether the training is done; False when a signal stopped it.
     """
     checkpoint = last_checkpoint(output)
+    patience = trainer.args.early_stopping_patience
+    if checkpoint is not None and has_stopped_early(checkpoint, patience):
+        trainer.end_with(checkpoint)
+        if trainer.is_world_process_zero():
+            print(
+                f"{output} has ended after {patience} evaluations without a better score: nothing is "
+                "trained, only its result written anew.",
+                file=sys.stderr,
+            )
+        return True
+    if launched_in_vain():
+        print(
+            "accelerate launch --cpu starts one process, whatever --num_processes says: this training is not "
+            "shared. For N processes: python -m torch.distributed.run --nproc_per_node N -m tcm_hf train …",
+            file=sys.stderr,
+        )
     if trainer.is_world_process_zero():
         say_how_it_goes_on(output, settings)
         keep_settings(output, settings)
-    with StopOnSignal() as stop:
+    with StopOnSignal(Processes.of(trainer.args)) as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     return not stop.stopped
+
+
+def trained_model(trainer: AveragingTrainer, output: Path) -> PreTrainedModel:
+    """The model that a training ends with, whole and in float32, in every process; written to `output`.
+
+    What ships runs in float32: mixed precision is taken off before anything is chosen or reported. Where
+    processes hold parts of the weights, what was written is read.
+    """
+    trainer.save_model(str(output))
+    if not weights_are_sharded(trainer.args):
+        return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    trainer.accelerator.wait_for_everyone()
+    model: Any = type(trainer.model).from_pretrained(output)
+    return model.to(trainer.args.device)
 
 
 def say_what_is_trained(
@@ -137,8 +190,12 @@ def say_what_is_trained(
     )
 
 
-def write_report(trainer: Trainer, output: Path, report: dict[str, Any]) -> None:
-    """Write `training_report.json` and, where matplotlib is there, `curve.png`."""
+def write_report(trainer: AveragingTrainer, output: Path, report: dict[str, Any]) -> None:
+    """Write `training_report.json` and, where matplotlib is there, `curve.png`.
+
+    The share of the time of training that was spent waiting for data goes into the report.
+    """
+    report["data_time_share"] = round(trainer.data_clock.share, 4)
     (output / "training_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     try:
         plot_curves(trainer.state.log_history, output / "curve.png")

@@ -38,7 +38,7 @@ class TextSpottingDataset(PhotoSamples):
         targets: SpottingTargets,
         **options: Any,
     ):
-        super().__init__(list(records), **options)
+        super().__init__(records, **options)
         self.augmentation = augmentation
         self.targets = targets
 

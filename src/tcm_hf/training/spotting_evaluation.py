@@ -14,6 +14,7 @@ from tcm_hf.data.records import TextRecord
 from tcm_hf.evaluation.detection import TextDetectionMetric
 from tcm_hf.evaluation.spotting import TextSpottingMetric
 from tcm_hf.training.photo_outputs import photo_outputs
+from tcm_hf.training.processes import ALONE
 
 THRESHOLDS = tuple(round(0.2 + 0.1 * step, 1) for step in range(8))
 """Candidates for the least score of a word's place."""
@@ -40,7 +41,7 @@ def read_photos(
         image_processor: Its `TCMSpottingImageProcessor`.
         records: The photos; their annotations are not looked at.
         thresholds: Least scores; None takes the image processor's.
-        **options: `batch_size` and `image_cache` as for `photo_outputs`.
+        **options: `batch_size`, `image_cache` and `processes` as for `photo_outputs`.
 
     Returns:
         One dict a record, in order: `polygons_xy`, list of float32 arrays (P, 2) in pixels of the photo,
@@ -59,6 +60,7 @@ def read_photos(
                 "scores": np.asarray(result["scores"], np.float64),
                 "text_scores": np.array([reading["score"] for reading in result["readings"]], np.float64),
             }
+    readings = options.get("processes", ALONE).gathered(readings)
     return [readings[index] for index in range(len(records))]
 
 

@@ -23,6 +23,7 @@ from tcm_hf.processing.polygons import polygon_area
 from tcm_hf.processing.tokenization_clip4str import check_charset
 from tcm_hf.training.corpus_spec import CorpusSpec
 from tcm_hf.training.image_cache import ImageCache
+from tcm_hf.training.processes import Processes
 from tcm_hf.training.recognition_words import SomeWords, WordSpec, usable_words
 from tcm_hf.training.resuming import changed_settings
 from tcm_hf.training.running import spread_evenly, tcm_arguments, unfreeze_text_tower
@@ -72,7 +73,7 @@ class SpotterRecipe(PhotoRecipe):
 
     def settings(self) -> dict[str, Any]:
         """What tells this training from another, fit for JSON."""
-        words = [str(WordSpec(spec.path.absolute(), spec.numbers)) for spec in self.words]
+        words = [str(spec.absolute()) for spec in self.words]
         return super().settings() | {
             # A detector gives its backbone only: the preset counts, too.
             "preset": self.preset or DEFAULT_PRESET,
@@ -262,7 +263,7 @@ def _check_nothing_else_is_chosen(recipe: SpotterRecipe) -> None:
             )
 
 
-def records_with_words(spec: CorpusSpec, config: TCMSpottingConfig) -> list[TextRecord]:
+def records_with_words(spec: CorpusSpec, config: TCMSpottingConfig) -> Sequence[TextRecord]:
     """The photos of a corpus.
 
     Raises:
@@ -270,11 +271,11 @@ def records_with_words(spec: CorpusSpec, config: TCMSpottingConfig) -> list[Text
     """
     records = spec.records()
     known = set(config.characters[:-1])
-    instances = [instance for record in records for instance in record.instances]
-    if not any(_is_word(instance, known) for instance in instances):
+    if not any(_is_word(instance, known) for record in records for instance in record.instances):
+        count = sum(len(record.instances) for record in records)
         raise ValueError(
-            f"{spec} has no word to learn to read: of {len(instances)} polygons in metadata.jsonl none has "
-            "an area and an entry of `texts`, not ignored, of the characters "
+            f"{spec} has no word to learn to read: of {count} outlines none has an area and a transcription, "
+            "one of `texts` in metadata.jsonl, not ignored, of the characters "
             f"{config.characters[:-1]!r:.120}."
         )
     return records
@@ -316,6 +317,7 @@ def _measure(prepared: PreparedTraining, model: PreTrainedModel) -> dict[str, An
     options: dict[str, Any] = {
         "batch_size": trainer.args.per_device_eval_batch_size,
         "image_cache": trainer.image_cache,
+        "processes": Processes.of_evaluation(trainer.args),
     }
     report: dict[str, Any] = {}
     if recipe.calibration_images and recipe.train:

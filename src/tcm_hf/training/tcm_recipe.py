@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from tcm_hf.training.arguments import TCMTrainingArguments
 from tcm_hf.training.corpus_spec import CorpusSpec
 from tcm_hf.training.image_cache import ImageCache
-from tcm_hf.training.progress import LogLines
+from tcm_hf.training.progress import LogLines, SaveByTime
 from tcm_hf.training.running import (
     absolute_name,
     samples_of_a_run,
@@ -20,6 +20,8 @@ from tcm_hf.training.running import (
     silence,
     spread_evenly,
     train_or_go_on,
+    trained_model,
+    training_settings,
     write_report,
 )
 from tcm_hf.training.tcm_trainer import TCMTrainer
@@ -45,6 +47,8 @@ class PhotoRecipe:
         eval_images: At most this many validation photos in the evaluations while training; 0 means all.
         calibration_images: Training photos on which the thresholds of the image processor are chosen; 0 keeps
             them.
+        save_minutes: Also write a checkpoint when this many minutes have passed since the last; 0 does not.
+        command: The command line that trains, for the report.
         cache: Folder of decoded photos; None decodes anew each time. Generated pictures are never kept
             there: they are small and many.
         arguments: Fields of the training arguments.
@@ -59,6 +63,8 @@ class PhotoRecipe:
     crop: int = 320
     eval_images: int = 0
     calibration_images: int = 100
+    save_minutes: float = 0.0
+    command: str = ""
     cache: Path | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
 
@@ -73,9 +79,18 @@ class PhotoRecipe:
             "model": None if self.model is None else absolute_name(self.model),
             "preset": self.preset if self.model is None else None,
             "crop": self.crop,
-            "train": [str(type(spec)(spec.folder.absolute(), spec.numbers)) for spec in self.train],
+            "train": [str(spec.absolute()) for spec in self.train],
             "weights": self.weights,
-            "steps": self.arguments.get("max_steps", 0),
+            **training_settings(self.arguments),
+        }
+
+    def origin(self) -> dict[str, Any]:
+        """Where a model comes from, for its report: everything as it was typed."""
+        return {
+            "command": self.command,
+            "start": self.model or self.settings()["preset"],
+            "trained_on": [str(spec) for spec in self.sources],
+            "validated_on": None if self.validation is None else str(self.validation),
         }
 
     def open_cache(self) -> ImageCache | None:
@@ -94,8 +109,8 @@ class PreparedTraining:
 
     recipe: Any
     trainer: TCMTrainer
-    corpora: list[list[Any]]
-    validation: list[Any]
+    corpora: Sequence[Sequence[Any]]
+    validation: Sequence[Any]
 
 
 def prepare_training(
@@ -103,8 +118,8 @@ def prepare_training(
     trainer_class: type[TCMTrainer],
     start: tuple[PreTrainedModel, Any],
     arguments: TCMTrainingArguments,
-    corpora: list[list[Any]],
-    validation: list[Any],
+    corpora: Sequence[Sequence[Any]],
+    validation: Sequence[Any],
     make_dataset: MakeDataset,
 ) -> PreparedTraining:
     """Build data sets and Trainer.
@@ -134,7 +149,7 @@ def prepare_training(
         train_dataset=samples_of_a_run(datasets, recipe.weights, arguments),
         eval_dataset=spread_evenly(validation, recipe.eval_images or len(validation)) or None,
         image_cache=cache,
-        callbacks=[LogLines()],
+        callbacks=[LogLines(), *([SaveByTime(recipe.save_minutes)] if recipe.save_minutes else [])],
     )
     silence(trainer)
     return PreparedTraining(recipe, trainer, corpora, validation)
@@ -155,13 +170,12 @@ def train_prepared(prepared: PreparedTraining, measure: Measure) -> dict[str, An
         say_what_is_trained(trainer, prepared.corpora, len(prepared.validation), "images")
     if not train_or_go_on(trainer, recipe.output, recipe.settings()):
         return None
-    # What ships runs in float32: mixed precision is taken off before anything is chosen or reported.
-    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    model = trained_model(trainer, recipe.output)
     report: dict[str, Any] = {
+        **recipe.origin(),
         "steps": trainer.state.global_step,
         "best_checkpoint": trainer.state.best_model_checkpoint,
     }
-    trainer.save_model(str(recipe.output))
     recipe.finish(model)
     report |= measure(model)
     if trainer.is_world_process_zero():

@@ -13,13 +13,14 @@ from transformers import PreTrainedModel
 from tcm_hf.training.arguments import TCMTrainingArguments
 from tcm_hf.training.base_trainer import AveragingTrainer
 from tcm_hf.training.image_cache import ImageCache
-from tcm_hf.training.optimizer import parameter_groups
+from tcm_hf.training.optimizer import Parts, make_optimizer, parameter_groups, tower_parts
+from tcm_hf.training.sample_losses import HeadLosses
 
 
 class TCMTrainer(AveragingTrainer):
     """`Trainer` for models on TCM's backbone, which give `loss` and `loss_dict`.
 
-    Differences to the base class, all of them small: AdamW over `parameter_groups`; the losses of
+    Differences to the base class, all of them small: an optimizer over `parameter_groups`; the losses of
     `outputs.loss_dict` are logged beside `loss`; and those of `AveragingTrainer`: order of samples and
     averaged weights. Subclasses give the collator and the evaluation.
 
@@ -61,8 +62,16 @@ class TCMTrainer(AveragingTrainer):
         self.image_processor = image_processor
         self.image_cache = image_cache
 
+    def parts(self) -> Parts:
+        """The towers."""
+        return tower_parts(self.args.image_tower_lr_factor, self.args.text_tower_lr_factor)
+
+    def sample_losses(self) -> HeadLosses:
+        """Of the head."""
+        return HeadLosses(self.model.head)
+
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW over the parameter groups of the model."""
+        """`args.optimizer` over the parameter groups of the model."""
         if self.optimizer is None:
             groups = parameter_groups(
                 self.model if model is None else model,
@@ -71,7 +80,7 @@ class TCMTrainer(AveragingTrainer):
                 image_tower_lr_factor=self.args.image_tower_lr_factor,
                 text_tower_lr_factor=self.args.text_tower_lr_factor,
             )
-            self.optimizer = self._adamw(groups)
+            self.optimizer = make_optimizer(groups, self.args)
         return self.optimizer
 
     def compute_loss(
@@ -82,11 +91,12 @@ class TCMTrainer(AveragingTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """The model's loss; its parts are summed up for the log."""
+        numbers = self._ready_for_step(inputs)
         if self.args.channels_last:
             pixel_values = inputs["pixel_values"].contiguous(memory_format=torch.channels_last)
             inputs = {**inputs, "pixel_values": pixel_values}
         loss, outputs = super().compute_loss(
             model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
         )
-        self._note_losses(outputs.get("loss_dict") or {})
+        self._note_losses(outputs.get("loss_dict") or {}, inputs.get("labels"), numbers)
         return (loss, outputs) if return_outputs else loss

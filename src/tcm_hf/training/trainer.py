@@ -10,13 +10,14 @@ from tcm_hf.data.records import TextRecord
 from tcm_hf.training.arguments import TextDetectionTrainingArguments
 from tcm_hf.training.collators import TextDetectionCollator
 from tcm_hf.training.evaluation_loop import evaluate_detector
+from tcm_hf.training.processes import Processes
 from tcm_hf.training.tcm_trainer import TCMTrainer
 
 
 class TextDetectionTrainer(TCMTrainer):
     """`Trainer` for `TCMForTextDetection`.
 
-    Differences to the base class, all of them small: AdamW over `parameter_groups`; the losses of
+    Differences to the base class, all of them small: an optimizer over `parameter_groups`; the losses of
     `outputs.loss_dict` are logged beside `loss`; `evaluate` runs over whole photos and gives `eval_hmean`;
     and those of `AveragingTrainer`: order of samples and averaged weights.
 
@@ -45,4 +46,5 @@ class TextDetectionTrainer(TCMTrainer):
             records,
             batch_size=self.args.per_device_eval_batch_size,
             image_cache=self.image_cache,
+            processes=Processes.of_evaluation(self.args),
         )

@@ -50,6 +50,14 @@ class WeightAverage:
         finally:
             _copy_into(model, live)
 
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The average, by name of the tensor."""
+        return dict(self.average)
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on with the average of a `state_dict`."""
+        self.average = {name: tensor.clone() for name, tensor in state.items()}
+
     def copy_to(self, model: nn.Module) -> None:
         """Replace the weights of `model` by the average for good."""
         _copy_into(model, self.average)
