@@ -1,0 +1,1 @@
+"""The papers' experiments: many small trainings that differ in one thing, their table and their plot."""
