@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcm_hf.cli.errors import CommandError
+from tcm_hf.cli.hub_errors import hub_reason
 
 if TYPE_CHECKING:
     from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
@@ -19,6 +20,7 @@ _KINDS = {
     RECOGNIZER: "a text recogniser",
     ROTATED: "a detector of rotated objects for `detect --task rotated`",
 }
+_PARTS = ["*.json", "*.safetensors", "*.txt"]
 
 
 def check_model_name(option: str, model: str, *wanted: str) -> None:
@@ -36,9 +38,8 @@ def check_model_name(option: str, model: str, *wanted: str) -> None:
     folder = Path(model)
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise CommandError(f"no config.json in {model}: it holds no checkpoint")
-    # A Hub id is a name or owner/name; anything else can only be a folder.
-    if not folder.is_dir() and not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", model):
-        raise CommandError(f"no such model folder: {model}")
+    if not folder.is_dir():
+        _check_hub_id(model)
     found = _model_type(folder)
     if found not in (None, *wanted):
         expected = " or ".join(f"{_KINDS[kind]} (model type {kind})" for kind in wanted)
@@ -46,6 +47,12 @@ def check_model_name(option: str, model: str, *wanted: str) -> None:
             f"{option} {model}: expected {expected}, found "
             f"{_KINDS.get(found, 'another model')} (model type {found})"
         )
+
+
+def _check_hub_id(model: str) -> None:
+    """A Hub id is a name or owner/name; anything else can only be a folder."""
+    if not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", model):
+        raise CommandError(f"no such model folder: {model}")
 
 
 def _model_type(folder: Path) -> Any:
@@ -56,7 +63,44 @@ def _model_type(folder: Path) -> Any:
         return None
 
 
-def load_pipeline(task: str, model: str, *, device: str, dtype: str, quiet: bool, **options: Any) -> Any:
+def pinned(option: str, model: str, revision: str | None) -> str:
+    """A model at one branch, tag or commit of its repository.
+
+    Args:
+        option: Of the command line, which names the model.
+        model: Hub id; with a revision it cannot be a folder.
+        revision: Branch, tag or commit; `None` leaves the model as it is.
+
+    Returns:
+        `model`, or the folder of that revision in the cache, to which it was downloaded.
+
+    Raises:
+        CommandError: If `model` is no Hub id, or there is no such revision.
+    """
+    if revision is None:
+        return model
+    if Path(model).is_dir():
+        raise CommandError(f"a revision is for models of the Hub: {option} {model} is a folder")
+    _check_hub_id(model)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return snapshot_download(model, revision=revision, allow_patterns=_PARTS)
+    except (OSError, ValueError) as error:
+        reason = hub_reason(error, model, revision) or _reason(error)
+        raise CommandError(f"cannot load the model {model}: {reason}") from error
+
+
+def load_pipeline(
+    task: str,
+    model: str,
+    *,
+    device: str,
+    dtype: str,
+    quiet: bool,
+    revision: str | None = None,
+    **options: Any,
+) -> Any:
     """Load `pipeline(task)`.
 
     Args:
@@ -65,6 +109,7 @@ def load_pipeline(task: str, model: str, *, device: str, dtype: str, quiet: bool
         device: As on the command line; "auto" lets the pipeline take the first accelerator, or else the CPU.
         dtype: As on the command line.
         quiet: Whether transformers keeps its warnings to itself.
+        revision: Branch, tag or commit of the Hub's model.
         options: More for the pipeline.
 
     Raises:
@@ -80,12 +125,15 @@ def load_pipeline(task: str, model: str, *, device: str, dtype: str, quiet: bool
     if quiet or not sys.stderr.isatty():
         logging.disable_progress_bar()
     where = available_device(device)
+    source = pinned("--model", model, revision)
     try:
         # Typed for the built-in tasks alone.
-        return pipeline(task, model=model, device=where, dtype=dtype, **options)  # type: ignore
+        return pipeline(task, model=source, device=where, dtype=dtype, **options)  # type: ignore
     except (OSError, ValueError, RuntimeError, StrictDataclassError, SafetensorError) as error:
-        names = " with ".join([model, *(str(value) for value in options.values() if isinstance(value, str))])
-        raise CommandError(f"cannot load the model {names}: {_reason(error)}") from error
+        names = [model, *(str(value) for value in options.values() if isinstance(value, str))]
+        reasons = (hub_reason(error, name, revision) for name in names if not Path(name).exists())
+        reason = next(filter(None, reasons), None) or _reason(error)
+        raise CommandError(f"cannot load the model {' with '.join(names)}: {reason}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -133,7 +181,8 @@ def load_model(option: str, model: str, quiet: bool, *wanted: str) -> Any:
         kind = wanted[0] if len(wanted) == 1 else AutoConfig.from_pretrained(model).model_type
         return classes[kind].from_pretrained(model).eval()
     except (OSError, ValueError, RuntimeError, StrictDataclassError, SafetensorError) as error:
-        raise CommandError(f"cannot load the model {model}: {_reason(error)}") from error
+        reason = (None if Path(model).exists() else hub_reason(error, model)) or _reason(error)
+        raise CommandError(f"cannot load the model {model}: {reason}") from error
 
 
 def available_device(name: str) -> str | None:

@@ -1,9 +1,7 @@
 """README.md of converted models: where they come from and what was done; nothing that was not measured."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
@@ -12,66 +10,20 @@ from tcm_hf.conversion.clip_sources import ClipSource
 from tcm_hf.conversion.key_report import KeyReport
 from tcm_hf.conversion.safe_loading import Checkpoint
 from tcm_hf.conversion.shown_text import one_line
+from tcm_hf.hub.cards import Card
+from tcm_hf.hub.kinds import OF_MODEL_TYPE
 
-CARD = """---
-library_name: transformers
-pipeline_tag: {pipeline_tag}
-tags:
-- {task}
-- {field}
-- {model_type}
----
-
-# {title}
-
-{origin}
-
-| | |
-|--|--|
-{rows}
-
-```python
-import tcm_hf
-from transformers import pipeline
-
-{example}
-```
-
-All tensors, and the output for a seeded image, were compared before and after saving. No accuracy was
-measured.
-
-## Licence
-
-The weights keep the licence of their source. A file of weights does not tell it: look it up before you
-share them.
-"""
-
+NOTES = "All tensors, and the output for a seeded image, were compared before and after saving."
+LICENCE = (
+    "The weights keep the licence of their source. A file of weights does not tell it: look it up before\n"
+    "you share them."
+)
 PUBLISHED = "A published CLIP4STR checkpoint (arXiv 2305.14014) in the format of Transformers."
 PUBLISHED_TCM = (
     "A checkpoint of the code released with TCM (arXiv 2302.14338) and FastTCM (arXiv 2308.10408) in the "
     "format of Transformers."
 )
 METHODS = {"tcm": "TCM, ", "fasttcm": "FastTCM, ", "baseline": ""}
-
-
-class Task(NamedTuple):
-    """What a model is for: our pipeline, the Hub's name for it, what it is called, and its field."""
-
-    pipeline: str
-    hub: str
-    kind: str
-    field: str = "ocr"
-
-
-TASKS = {
-    "clip4str": Task("text-recognition", "image-to-text", "text recogniser"),
-    "tcm": Task("text-detection", "object-detection", "text detector"),
-    "tcm_spotting": Task("text-spotting", "image-to-text", "text spotter"),
-    "tcm_rotated": Task(
-        "rotated-object-detection", "object-detection", "detector of rotated objects", "remote-sensing"
-    ),
-}
-"""By `model_type`."""
 START = (
     "A starting point for training: the towers are CLIP's, everything else has fresh random weights. It "
     "neither finds nor reads text yet."
@@ -110,7 +62,7 @@ def converted_card(
         rows["trained for"] = f"{iterations} iterations"
         if epochs := checkpoint.meta.get("epoch"):
             rows["trained for"] += f", {epochs} epochs"
-    kind = TASKS[config.model_type].kind
+    kind = OF_MODEL_TYPE[config.model_type].noun
     title = f"{METHODS[config.method]}{kind}" if METHODS[config.method] else kind.capitalize()
     return _card(model, title, PUBLISHED_TCM, rows)
 
@@ -143,22 +95,17 @@ def _recognizer_rows(model: PreTrainedModel, normalization: str) -> dict[str, st
 
 
 def _card(model: PreTrainedModel, title: str, origin: str, rows: dict[str, str]) -> str:
-    task = TASKS[model.config.model_type]
-    return CARD.format(
-        pipeline_tag=task.hub,
-        task=task.pipeline,
-        field=task.field,
-        model_type=model.config.model_type,
-        title=title,
-        origin=origin,
-        rows="\n".join(f"| {name} | {_cell(value)} |" for name, value in rows.items()),
-        example=f'pipe = pipeline("{task.pipeline}", model="PATH_OF_THIS_FOLDER")\nprint(pipe("image.jpg"))',
+    card = Card(
+        OF_MODEL_TYPE[model.config.model_type],
+        title,
+        model="PATH_OF_THIS_FOLDER",
+        about=origin,
+        # Some of the values come from foreign files.
+        rows={name: one_line(value) for name, value in rows.items()},
+        notes=NOTES,
+        licence_text=LICENCE,
     )
-
-
-def _cell(value: str) -> str:
-    """A value, some of which come from foreign files, as it must be spelled in a cell of a table."""
-    return re.sub(r"[\\|\[]", r"\\\g<0>", one_line(value)).replace("<", "&lt;")
+    return card.text()
 
 
 __all__ = ["clip4str_card", "clip_start_card", "converted_card"]
