@@ -27,8 +27,9 @@ demo: $(VENV)/.package
 	@echo "Words and polygons: $(CURDIR)/out/demo/*.json"
 	@echo "Pictures: $(CURDIR)/out/demo/drawn/*.jpg"
 
+# One process a core (four at most, each holds PyTorch), each with one thread; ARGS="-n 0" is one process, for debuggers.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/python -m ruff check .

@@ -17,15 +17,29 @@ TRAVELLING = ("modeling", "processing", "pipelines")
 LAYERS = {
     "data": {"modeling", "processing"},
     "evaluation": {"modeling", "processing", "data"},
-    "conversion": {"modeling", "processing", "data", "_version"},
-    "training": {"modeling", "processing", "data", "evaluation"},
+    "conversion": {"modeling", "processing", "data", "hub", "_version"},
+    "training": {"modeling", "processing", "data", "evaluation", "hub", "_version"},
+    "experiments": {"modeling", "processing", "data", "evaluation", "training", "conversion"},
     "presets": {"modeling", "processing"},
     # The command line stands on everything; what only registration knows it takes from `tcm_hf` itself.
-    "cli": {*TRAVELLING, "data", "evaluation", "conversion", "training", "presets", "_version", "tcm_hf"},
+    "cli": {
+        *TRAVELLING,
+        *("data", "evaluation", "conversion", "training", "experiments", "presets", "hub", "_version"),
+        "tcm_hf",
+    },
     "registration": {*TRAVELLING, "_import_hook"},
     "hub": {*TRAVELLING, "_version"},
     "__main__": {"cli"},
-    "__init__": {*TRAVELLING, "conversion", "evaluation", "training", "registration", "hub", "_version"},
+    "__init__": {
+        *TRAVELLING,
+        "conversion",
+        "data",
+        "evaluation",
+        "training",
+        "registration",
+        "hub",
+        "_version",
+    },
     "_import_hook": set(),
     "_version": set(),
 }

@@ -9,7 +9,7 @@ import pytest
 from transformers import pipeline
 
 import tcm_hf
-from tcm_hf.data.corpora import load_metadata_jsonl
+from tcm_hf.data.corpora.metadata import load_metadata_jsonl
 from tcm_hf.evaluation.detection import TextDetectionMetric
 
 ROOT = Path(__file__).parents[1]

@@ -13,6 +13,7 @@ SOURCE = Path(tcm_hf.__file__).parent
 PUBLIC_NAMES = {
     "AutoModelForTextDetection",
     "AutoModelForTextSpotting",
+    "CLEvalMetric",
     "CLIP4STRConfig",
     "CLIP4STRForTextRecognition",
     "CLIP4STRImageProcessor",
@@ -36,6 +37,7 @@ PUBLIC_NAMES = {
     "TCMSpottingConfig",
     "TCMSpottingImageProcessor",
     "TCMSpottingImageProcessorPil",
+    "TIoUMetric",
     "TextDetectionMetric",
     "TextDetectionPipeline",
     "TextDetectionTrainer",
@@ -52,6 +54,7 @@ PUBLIC_NAMES = {
     "class_prompts",
     "default_checkpoint",
     "from_clip",
+    "load_corpus",
     "register",
     "save_with_code",
 }
@@ -91,7 +94,9 @@ def test_documented_arguments_are_the_arguments(path):
             assert documented == arguments_of(node), f"{path}:{node.lineno} {node.name}"
 
 
-@pytest.mark.parametrize("name", ["default_checkpoint", "from_clip", "register", "save_with_code"])
+@pytest.mark.parametrize(
+    "name", ["default_checkpoint", "from_clip", "load_corpus", "register", "save_with_code"]
+)
 def test_a_public_function_documents_its_arguments(name):
     tree = ast.parse(inspect.getsource(getattr(tcm_hf, name)))
     assert documented_arguments(tree.body[0]) == arguments_of(tree.body[0])

@@ -1,7 +1,11 @@
 """Words written by OpenCV, and the smallest real recognizer."""
 
+import json
+from pathlib import Path
+
 import cv2
 import numpy as np
+from PIL import Image
 
 from tcm_hf.data.words import WordRecord
 
@@ -44,3 +48,15 @@ def tiny_recognizer_config(**changes):
         "text_freeze_layers": -1,
     }
     return CLIP4STRConfig(**(values | changes))
+
+
+def write_word_crops(folder: Path, count: int = 8) -> Path:
+    """Labelled crops `word_1.png`, … with their metadata.jsonl; gives the folder back."""
+    folder.mkdir()
+    rows = []
+    for seed in range(1, count + 1):
+        record = written_word(seed)
+        Image.fromarray(record.image).save(folder / f"word_{seed}.png")
+        rows.append(json.dumps({"file_name": f"word_{seed}.png", "text": record.text}))
+    (folder / "metadata.jsonl").write_text("\n".join(rows))
+    return folder

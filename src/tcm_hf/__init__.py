@@ -14,6 +14,7 @@ from tcm_hf.registration import register_lazily
 _PUBLIC = {
     "AutoModelForTextDetection": "tcm_hf.registration",
     "AutoModelForTextSpotting": "tcm_hf.registration",
+    "CLEvalMetric": "tcm_hf.evaluation.cleval",
     "CLIP4STRConfig": "tcm_hf.modeling.configuration_clip4str",
     "CLIP4STRForTextRecognition": "tcm_hf.modeling.modeling_clip4str",
     "CLIP4STRImageProcessor": "tcm_hf.processing.image_processing_clip4str",
@@ -37,6 +38,7 @@ _PUBLIC = {
     "TCMSpottingConfig": "tcm_hf.modeling.configuration_tcm_spotting",
     "TCMSpottingImageProcessor": "tcm_hf.processing.image_processing_spotting",
     "TCMSpottingImageProcessorPil": "tcm_hf.processing.image_processing_spotting",
+    "TIoUMetric": "tcm_hf.evaluation.detection",
     "TextDetectionMetric": "tcm_hf.evaluation.detection",
     "TextDetectionPipeline": "tcm_hf.pipelines.text_detection",
     "TextDetectionTrainer": "tcm_hf.training.trainer",
@@ -52,6 +54,7 @@ _PUBLIC = {
     "class_prompts": "tcm_hf.conversion.class_prompts",
     "default_checkpoint": "tcm_hf.registration",
     "from_clip": "tcm_hf.conversion.from_clip",
+    "load_corpus": "tcm_hf.data.corpora.loading",
     "register": "tcm_hf.registration",
     "save_with_code": "tcm_hf.hub",
 }
@@ -61,7 +64,9 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     from tcm_hf.conversion.class_prompts import class_prompts
     from tcm_hf.conversion.from_clip import from_clip
-    from tcm_hf.evaluation.detection import TextDetectionMetric
+    from tcm_hf.data.corpora.loading import load_corpus
+    from tcm_hf.evaluation.cleval import CLEvalMetric
+    from tcm_hf.evaluation.detection import TextDetectionMetric, TIoUMetric
     from tcm_hf.evaluation.recognition import TextRecognitionMetric
     from tcm_hf.evaluation.rotated import RotatedDetectionMetric
     from tcm_hf.evaluation.spotting import TextSpottingMetric

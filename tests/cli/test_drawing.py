@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from tcm_hf.cli import drawing
-from tcm_hf.cli.drawing import draw_detections, draw_words
+from tcm_hf.cli.drawing import Outline, draw_detections, draw_outlines, draw_words
 
 DETECTION = {
     "score": 0.9,
@@ -39,6 +39,15 @@ def test_lines_grow_with_the_picture():
         return int((column > 0).sum())
 
     assert thickness(10) >= 3 * thickness(1)
+
+
+def test_dashes_leave_gaps_on_every_side():
+    square = [[20, 20], [180, 20], [180, 180], [20, 180]]
+    black = Image.new("RGB", (200, 200))
+    drawn = np.asarray(draw_outlines(black, [Outline(square, (255, 0, 0), dashed=True)]))[..., 0] > 0
+    for side in (drawn[20, 20:180], drawn[180, 20:180], drawn[20:180, 20], drawn[20:180, 180]):
+        assert 0.4 < side.mean() < 0.8
+    assert not drawn[40:160, 40:160].any()
 
 
 @pytest.mark.parametrize("corner", [[-5.0, -5.0], [299.0, 149.0], [0.0, 0.0]])

@@ -137,7 +137,10 @@ def test_a_threshold_is_a_score(task1, truth, capsys):
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [(["--classes", "whale"], r"no object of the classes \['whale'\]"), (["nowhere"], "none is there")],
+    [
+        (["--classes", "whale"], r"no object of the classes \['whale'\]"),
+        (["nowhere"], "nowhere is not there"),
+    ],
 )
 def test_a_mistake_of_evaluate_is_named(task1, truth, more, message):
     words = [task1, *more] if more == ["nowhere"] else [task1, truth, *more]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tcm_hf.cli.main import main
-from tcm_hf.data.corpora import load_metadata_jsonl
+from tcm_hf.data.corpora.metadata import load_metadata_jsonl
 
 pytestmark = pytest.mark.filterwarnings("ignore:No font is installed")
 
@@ -52,7 +52,7 @@ def test_two_processes_make_the_same_images_as_one(tmp_path):
         (["--options", '{"word_height_px": [6]}'], "word_height_px"),
         (["--options", '{"script_shares": {"latin": null}}'], "script_shares"),
         (["--options", '{"script_shares": {"latin": 0}}'], "No font covers the wanted scripts"),
-        (["--backgrounds", "no/such/folder"], "metadata.jsonl"),
+        (["--backgrounds", "no/such/folder"], "no/such/folder is not there"),
         (["--fonts", "no/such/folder"], "no/such/folder"),
     ],
 )

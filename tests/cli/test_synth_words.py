@@ -83,7 +83,7 @@ def test_a_word_list_is_used(tmp_path):
         (["--charset", ""], "charset"),
         (["--charset", "中"], "No font has a glyph"),
         (["--words", "no/such/list"], "no/such/list"),
-        (["--backgrounds", "no/such/folder"], "metadata.jsonl"),
+        (["--backgrounds", "no/such/folder"], "no/such/folder is not there"),
         (["--fonts", "no/such/folder"], "no/such/folder"),
     ],
 )

@@ -6,6 +6,11 @@ from typing import Any, NoReturn
 
 # No document has so many pages: "10-" is from the tenth on.
 PAGES_END = 10**9
+# How a corpus is named, see `tcm_hf.training.corpus_spec`.
+CORPUS_METAVAR = "[NAME:]FOLDER[@SPLIT][:A-B]"
+ABOUT_CORPORA = """\
+A corpus is [NAME:]FOLDER[@SPLIT][:A-B]: NAME one of `tcm-hf data list`, which also shows how each lies on
+disk (left out: recognised by its files), SPLIT one of its parts where it has several, A-B file numbers."""
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -18,6 +18,7 @@ from tcm_hf.cli.photo_arguments import (
     add_output_arguments,
     add_photo_parser,
     add_picture_arguments,
+    loading_options,
 )
 from tcm_hf.cli.photo_jobs import PhotoJob, run_photo_job
 
@@ -156,6 +157,4 @@ def effective_detection_params(asked: dict[str, Any], pipeline: "TextDetectionPi
 def _load_detector(arguments: argparse.Namespace) -> "TextDetectionPipeline":
     model = arguments.model or str(default_checkpoint())
     check_model_name("--model", model, DETECTOR, SPOTTER)
-    return load_pipeline(
-        "text-detection", model, device=arguments.device, dtype=arguments.dtype, quiet=arguments.quiet
-    )
+    return load_pipeline("text-detection", model, **loading_options(arguments))

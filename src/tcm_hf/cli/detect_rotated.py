@@ -6,6 +6,7 @@ from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.formats import OBJECTS
 from tcm_hf.cli.load_models import ROTATED, check_model_name, load_pipeline
 from tcm_hf.cli.output_formats import COCO, DOTA, JSON, JSON_LINES, LABELME
+from tcm_hf.cli.photo_arguments import loading_options
 from tcm_hf.cli.photo_jobs import PhotoJob
 
 if TYPE_CHECKING:
@@ -88,10 +89,4 @@ def _check_file_names(class_names: list[str]) -> None:
 
 def _load_detector(model: str, arguments: Any) -> "RotatedObjectDetectionPipeline":
     check_model_name("--model", model, ROTATED)
-    return load_pipeline(
-        "rotated-object-detection",
-        model,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        quiet=arguments.quiet,
-    )
+    return load_pipeline("rotated-object-detection", model, **loading_options(arguments))

@@ -1,9 +1,11 @@
 """Texts and objects drawn into a picture."""
 
 import colorsys
+import itertools
+import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -22,8 +24,58 @@ _FONT_FILES = (
     "arial.ttf",
 )
 
+# Of a dashed line, in widths of it.
+_DASH, _GAP = 4.0, 3.0
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Box = tuple[float, float, float, float]
+Color = tuple[int, int, int]
+Point = Sequence[float]
+
+
+class Outline(NamedTuple):
+    """A closed line to draw, and what stands beside it."""
+
+    polygon: Sequence[Point]
+    """Corners (x, y), pixels of the picture."""
+    color: Color
+    """RGB, 0..255."""
+    dashed: bool = False
+    label: str = ""
+
+
+def draw_outlines(
+    image: Image.Image | np.ndarray, outlines: Sequence[Outline], *, letter_px: float = 1 / 100
+) -> Image.Image:
+    """Draw outlines and then their labels, each where it hides the least of other outlines and labels.
+
+    Args:
+        image: The upright picture, PIL or RGB uint8 (H, W, 3); it is not changed.
+        outlines: What is drawn, in this order.
+        letter_px: Height of the letters as a part of the longer side; never below 10 pixels.
+
+    Returns:
+        A new RGB image of the same size. Line width and letters grow with the image.
+    """
+    drawn = (Image.fromarray(image) if isinstance(image, np.ndarray) else image).convert("RGB")
+    if drawn is image:
+        drawn = drawn.copy()
+    canvas = ImageDraw.Draw(drawn)
+    line_width = max(2, round(max(drawn.size) / 500))
+    for outline in outlines:
+        corners = [(float(x), float(y)) for x, y in outline.polygon]
+        if outline.dashed:
+            for dash in _dashes([*corners, corners[0]], line_width):
+                canvas.line(dash, fill=outline.color, width=line_width)
+        else:
+            closed = [*corners, corners[0], corners[1]]
+            canvas.line(closed, fill=outline.color, width=line_width, joint="curve")
+    size = max(10, round(max(drawn.size) * letter_px))
+    taken = [_bounds(outline.polygon) for outline in outlines]
+    for index, outline in enumerate(outlines):
+        if outline.label:
+            taken.append(_draw_label(canvas, drawn.size, taken, index, outline.label, size, outline.color))
+    return drawn
 
 
 def draw_detections(
@@ -83,25 +135,27 @@ def _draw(
     hues: Sequence[int] | None = None,
 ) -> Image.Image:
     hues = range(len(texts)) if hues is None else hues
-    drawn = (Image.fromarray(image) if isinstance(image, np.ndarray) else image).convert("RGB")
-    if drawn is image:
-        drawn = drawn.copy()
-    canvas = ImageDraw.Draw(drawn)
-    line_width = max(2, round(max(drawn.size) / 500))
-    for hue, text in zip(hues, texts, strict=True):
-        corners = [tuple(point) for point in text["polygon"]]
-        canvas.line([*corners, corners[0], corners[1]], fill=_color(hue), width=line_width, joint="curve")
-    size = max(10, round(max(drawn.size) * letter_px))
-    taken = [_bounds(text["polygon"]) for text in texts]
-    # Labels last: no polygon crosses them.
-    for index, label in enumerate(labels):
-        if label:
-            color = _color(hues[index])
-            taken.append(_draw_label(canvas, drawn.size, taken, index, label, size, color))
-    return drawn
+    outlines = [
+        Outline(text["polygon"], _color(hue), label=label)
+        for text, label, hue in zip(texts, labels, hues, strict=True)
+    ]
+    return draw_outlines(image, outlines, letter_px=letter_px)
 
 
-def _color(index: int) -> tuple[int, int, int]:
+def _dashes(path: Sequence[tuple[float, float]], line_width: int) -> list[list[tuple[float, float]]]:
+    """The dashes of a line, each as its two ends; a corner ends a dash."""
+    dashes = []
+    for (x0, y0), (x1, y1) in itertools.pairwise(path):
+        length = math.hypot(x1 - x0, y1 - y0)
+        start = 0.0
+        while start < length:
+            ends = (start / length, min(start + _DASH * line_width, length) / length)
+            dashes.append([(x0 + part * (x1 - x0), y0 + part * (y1 - y0)) for part in ends])
+            start += (_DASH + _GAP) * line_width
+    return dashes
+
+
+def _color(index: int) -> Color:
     red, green, blue = colorsys.hsv_to_rgb(index * _GOLDEN_RATIO % 1.0, 0.95, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -113,10 +167,10 @@ def _draw_label(
     index: int,
     label: str,
     letter_px: int,
-    color: tuple[int, int, int],
+    color: Color,
 ) -> Box:
     """Write a label on a patch of a colour beside the polygon of this index; returns the patch."""
-    label, font = _printable(label, letter_px)
+    label, font = text_font(label, letter_px)
     left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
     patch = _best_place((right - left + 4, bottom - top + 4), size_wh, taken, index)
     canvas.rectangle(patch, fill=color)
@@ -172,7 +226,7 @@ def _font(size: int, is_plain: bool) -> Font:
     return ImageFont.load_default(size)
 
 
-def _printable(text: str, size: int) -> tuple[str, Font]:
+def text_font(text: str, size: int) -> tuple[str, Font]:
     """A text and the font to print it in; what no font here has becomes a box or a question mark."""
     text = "".join(character if character.isprintable() else " " for character in text)
     font = _font(size, text.isascii())

@@ -19,6 +19,7 @@ from tcm_hf.cli.photo_arguments import (
     add_model_argument,
     add_page_arguments,
     add_photo_parser,
+    loading_options,
 )
 from tcm_hf.cli.photo_jobs import PhotoJob, run_photo_job
 
@@ -130,14 +131,8 @@ class ExplainJob(PhotoJob):
         check_model_name("--model", model, DETECTOR)
         from tcm_hf.pipelines.text_explanation import TextExplanationPipeline
 
-        return load_pipeline(
-            "text-detection",
-            model,
-            device=arguments.device,
-            dtype=arguments.dtype,
-            quiet=arguments.quiet,
-            pipeline_class=TextExplanationPipeline,
-        )
+        options = loading_options(arguments)
+        return load_pipeline("text-detection", model, pipeline_class=TextExplanationPipeline, **options)
 
     def model_ids(self, pipeline: Any = None) -> dict[str, str]:
         """The detector's."""

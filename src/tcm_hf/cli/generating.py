@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import count_int, positive_int
+from tcm_hf.cli.arguments import CORPUS_METAVAR, count_int, positive_int
 from tcm_hf.cli.atomic import write_text_whole
 
 SETTINGS_FILE = "synth.json"
@@ -33,8 +33,8 @@ def add_generating_arguments(parser: argparse.ArgumentParser, count: int, noun: 
         "--backgrounds",
         nargs="+",
         default=[],
-        metavar="FOLDER",
-        help="folders of annotated photos (metadata.jsonl; FOLDER:1-900 takes those with these numbers "
+        metavar=CORPUS_METAVAR,
+        help="corpora of annotated photos (see tcm-hf data list; A-B takes the photos with these numbers "
         f"only); text-free crops of them lie behind the {writing}",
     )
 

@@ -9,18 +9,22 @@ once.
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
 from tcm_hf._version import __version__
 from tcm_hf.cli import (
     convert,
+    data,
     detect,
     dota,
     evaluate,
+    experiment,
     explain,
     export_state_dict,
     presets,
+    push,
     read,
     recognize,
     synth,
@@ -44,7 +48,9 @@ _VERBS = {
     "recognize": recognize,
     "explain": explain,
     "evaluate": evaluate,
+    "data": data,
     "train": train,
+    "experiment": experiment,
     "synth": synth,
     "synth-words": synth_words,
     "synth-aerial": synth_aerial,
@@ -53,6 +59,7 @@ _VERBS = {
     "convert": convert,
     "verify": verify,
     "export-state-dict": export_state_dict,
+    "push": push,
 }
 
 
@@ -78,7 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code. For help, version and argument errors argparse raises `SystemExit` itself (0, 0, 2).
     """
+    argv = sys.argv[1:] if argv is None else argv
     arguments = build_parser().parse_args(argv)
+    # Reports of training and evaluation name the command that made them.
+    arguments.command_line = shlex.join(["tcm-hf", *argv])
     try:
         return _VERBS[arguments.verb].run(arguments)
     except KeyboardInterrupt:

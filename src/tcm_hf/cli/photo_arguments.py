@@ -107,9 +107,14 @@ def add_decoding_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def add_model_argument(group: argparse._ArgumentGroup, name: str, what: str) -> None:
-    """Add the option that names a checkpoint."""
+    """Add the option that names a checkpoint, and the one that pins its revision."""
     group.add_argument(
         name, metavar="DIR|ID", help=f"{what}: checkpoint folder or Hub id (default: the shipped one)"
+    )
+    group.add_argument(
+        "--revision" if name == "--model" else f"{name}-revision",
+        metavar="NAME",
+        help=f"branch, tag or commit of {name} ID (default: main)",
     )
 
 
@@ -126,3 +131,8 @@ def add_device_arguments(group: argparse._ArgumentGroup, batch_of: str, batch_si
         metavar="N",
         help=f"{batch_of} at once (default: %(default)s); never changes results",
     )
+
+
+def loading_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `load_pipeline` takes of the options of `add_device_arguments` and `add_model_argument`."""
+    return {name: getattr(arguments, name) for name in ("device", "dtype", "quiet", "revision")}

@@ -52,6 +52,11 @@ class PhotoJob:
         """
         raise NotImplementedError
 
+    def pinned_ids(self, pipeline: Any = None) -> dict[str, str | None]:
+        """`model_ids`, with the revisions that were asked for; `None` where none was."""
+        names = ("revision", "recognizer_revision")
+        return {**self.model_ids(pipeline), **{name: getattr(self.arguments, name, None) for name in names}}
+
     def asked_params(self) -> dict[str, Any]:
         """The parameters that a record tells, as the arguments say them; `None` where they do not."""
         raise NotImplementedError
@@ -114,13 +119,13 @@ def run_photo_job(job: PhotoJob) -> int:
     if arguments.resume and isinstance(writer, FileWriter | FolderWriter):
         earlier, todo = writer.resume(images)
     asked = {name: value for name, value in job.asked_params().items() if value is not None}
-    _check_same_settings(job, writer, earlier, asked, job.model_ids())
+    _check_same_settings(job, writer, earlier, asked, job.pinned_ids())
     pipeline = job.load() if todo else None
     if pipeline:
         _check_call(pipeline, call_params)
         # Once more: what was not asked for may have been asked for then.
         effective = {name: job.effective_params(pipeline)[name] for name in job.asked_params()}
-        _check_same_settings(job, writer, earlier, effective, job.model_ids(pipeline))
+        _check_same_settings(job, writer, earlier, effective, job.pinned_ids(pipeline))
     with writer:
         count, failures = (
             _run_all(job, pipeline, call_params, todo, writer, draw_folder) if pipeline else (0, 0)
@@ -167,7 +172,11 @@ def _without_results(images: list[ImageInput], writer: FileWriter | FolderWriter
 
 
 def _check_same_settings(
-    job: PhotoJob, writer: Writer, records: list[Record], params: dict[str, Any], models: dict[str, str]
+    job: PhotoJob,
+    writer: Writer,
+    records: list[Record],
+    params: dict[str, Any],
+    models: dict[str, str | None],
 ) -> None:
     """Refuse to mix results of two settings; what `params` or `models` lacks agrees with any."""
     for record in records:
@@ -209,7 +218,7 @@ def _run_all(
     arguments = job.arguments
     params = job.effective_params(pipeline)
     model = {
-        **job.model_ids(pipeline),
+        **{name: value for name, value in job.pinned_ids(pipeline).items() if value is not None},
         "dtype": str(pipeline.dtype).removeprefix("torch."),
         "device": str(pipeline.device),
     }

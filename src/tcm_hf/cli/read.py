@@ -16,7 +16,7 @@ from tcm_hf.cli.formats_alto import render_alto
 from tcm_hf.cli.formats_hocr import render_hocr, render_hocr_page
 from tcm_hf.cli.formats_pdf import render_searchable_pdf
 from tcm_hf.cli.formats_text import render_all_text, render_headed_text, render_text
-from tcm_hf.cli.load_models import DETECTOR, RECOGNIZER, SPOTTER, check_model_name, load_pipeline
+from tcm_hf.cli.load_models import DETECTOR, RECOGNIZER, SPOTTER, check_model_name, load_pipeline, pinned
 from tcm_hf.cli.output_formats import (
     COCO,
     ICDAR,
@@ -35,6 +35,7 @@ from tcm_hf.cli.photo_arguments import (
     add_output_arguments,
     add_photo_parser,
     add_picture_arguments,
+    loading_options,
 )
 from tcm_hf.cli.photo_jobs import PhotoJob, run_photo_job
 from tcm_hf.cli.recognizer_arguments import (
@@ -234,13 +235,8 @@ def _lines_in(paragraphs: list["SpottedParagraph"]) -> list[dict[str, Any]]:
 def _load_spotter(arguments: argparse.Namespace) -> "TextSpottingPipeline":
     model = arguments.model or str(default_checkpoint())
     check_model_name("--model", model, DETECTOR, SPOTTER)
-    if arguments.recognizer:
-        check_model_name("--recognizer", arguments.recognizer, RECOGNIZER)
-    return load_pipeline(
-        "text-spotting",
-        model,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        quiet=arguments.quiet,
-        recognizer=arguments.recognizer,
-    )
+    recognizer = arguments.recognizer
+    if recognizer:
+        check_model_name("--recognizer", recognizer, RECOGNIZER)
+        recognizer = pinned("--recognizer", recognizer, arguments.recognizer_revision)
+    return load_pipeline("text-spotting", model, recognizer=recognizer, **loading_options(arguments))

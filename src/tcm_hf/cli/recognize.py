@@ -16,6 +16,7 @@ from tcm_hf.cli.photo_arguments import (
     add_model_argument,
     add_output_arguments,
     add_photo_parser,
+    loading_options,
 )
 from tcm_hf.cli.photo_jobs import PhotoJob, run_photo_job
 from tcm_hf.cli.recognizer_arguments import (
@@ -138,6 +139,4 @@ class RecognizeJob(PhotoJob):
 def _load_recognizer(arguments: argparse.Namespace) -> "TextRecognitionPipeline":
     model = arguments.model or str(default_checkpoint("text-recognition"))
     check_model_name("--model", model, RECOGNIZER)
-    return load_pipeline(
-        "text-recognition", model, device=arguments.device, dtype=arguments.dtype, quiet=arguments.quiet
-    )
+    return load_pipeline("text-recognition", model, **loading_options(arguments))

@@ -34,11 +34,17 @@ def blob_id(content: bytes) -> str:
 class Repository:
     """Commits (sha -> files) and the branches that point at them."""
 
-    def __init__(self, repo_id: str):
+    def __init__(self, repo_id: str, private: bool = False):
         self.repo_id = repo_id
+        self.private = private
         first = digest(repo_id, time.time())
         self.commits: dict[str, dict[str, bytes]] = {first: {}}
         self.branches = {"main": first}
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What lies on main."""
+        return self.commits[self.branches["main"]]
 
     def sha(self, revision: str | None) -> str | None:
         revision = urllib.parse.unquote(revision or "main")
@@ -65,7 +71,7 @@ class Repository:
             "id": self.repo_id,
             "modelId": self.repo_id,
             "sha": sha,
-            "private": False,
+            "private": self.private,
             "gated": False,
             "disabled": False,
             "tags": [],
@@ -78,7 +84,7 @@ class Repository:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Routes of the Hub; `repositories` belongs to the server."""
+    """Routes of the Hub; `repositories` and `refusals` (repo_id -> status, error code) are the server's."""
 
     protocol_version = "HTTP/1.1"
 
@@ -114,6 +120,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_any(self):
         with LOCK:
+            self.server.tokens.add(self.headers.get("Authorization"))
             self.route(urllib.parse.urlsplit(self.path).path, self.body())
 
     do_GET = do_HEAD = do_POST = do_DELETE = handle_any
@@ -136,12 +143,25 @@ class Handler(BaseHTTPRequestHandler):
 
     def create(self, request: dict):
         repo_id = f"{request.get('organization') or USER}/{request['name'].split('/')[-1]}"
+        if self.refuse(repo_id):
+            return
         exists = repo_id in self.repositories
-        self.repositories.setdefault(repo_id, Repository(repo_id))
+        private = bool(request.get("private")) or request.get("visibility") == "private"
+        self.repositories.setdefault(repo_id, Repository(repo_id, private))
         answer = {"url": f"http://{self.headers['Host']}/{repo_id}", "name": repo_id, "id": repo_id}
         self.reply(409 if exists else 200, answer | ({"error": "It exists already"} if exists else {}))
 
+    def refuse(self, repo_id: str) -> bool:
+        """Whether this repository is closed to everybody, which then was answered."""
+        if repo_id not in self.server.refusals:
+            return False
+        status, code = self.server.refusals[repo_id]
+        self.reply_error(status, code, f"Access to {repo_id} is refused")
+        return True
+
     def find(self, repo_id: str, revision: str | None) -> tuple[Repository | None, str | None]:
+        if self.refuse(repo_id):
+            return None, None
         repository = self.repositories.get(repo_id)
         if repository is None:
             self.reply_error(404, "RepoNotFound", "Repository not found")
@@ -197,8 +217,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve() -> tuple[ThreadingHTTPServer, str]:
-    """Start in a thread; returns the server, whose `repositories` can be looked at, and its URL."""
+    """Start in a thread; returns the server, whose `repositories` and `tokens` can be seen, and its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.repositories = {}
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.repositories, server.refusals, server.tokens = {}, {}, set()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server, f"http://127.0.0.1:{server.server_address[1]}"
