@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from pathlib import Path
 from typing import Any, NoReturn
 
 # No document has so many pages: "10-" is from the tenth on.
@@ -65,6 +66,12 @@ def device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|(cuda|xpu)(:\d+)?|mps", text):
         raise argparse.ArgumentTypeError(f"{text} is none of auto, cpu, cuda, cuda:0, mps, xpu")
     return text
+
+
+def checkpoint(text: str) -> str:
+    """A checkpoint folder or Hub id as it is, the name of a model that ships with tcm_hf as its folder."""
+    shipped = Path(__file__).parents[1] / "checkpoints" / Path(text).name
+    return str(shipped) if text == shipped.name and shipped.is_dir() and not Path(text).exists() else text
 
 
 def page_ranges(text: str) -> list[range]:

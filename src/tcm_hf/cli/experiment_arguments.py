@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import count_int, positive_int
+from tcm_hf.cli.arguments import checkpoint, count_int, positive_int
 from tcm_hf.cli.training_arguments import crop_px
 
 # Options that are fields of `Budget` under the same name.
@@ -47,7 +47,10 @@ def add_budget_options(group: Any) -> None:
     """Add what all trainings have in common."""
     group.add_argument("--preset", default="fasttcm-dbnet-tiny", help="of the models (%(default)s)")
     group.add_argument(
-        "--start", metavar="PATH", help="checkpoint: all rows begin with the weights of it that fit all"
+        "--start",
+        type=checkpoint,
+        metavar="PATH",
+        help="checkpoint: all rows begin with the weights of it that fit all",
     )
     group.add_argument(
         "--start-only",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import device, page_ranges, positive_int, probability, ratio, tile
+from tcm_hf.cli.arguments import checkpoint, device, page_ranges, positive_int, probability, ratio, tile
 
 EXIT_CODES = "Exit codes: 0 done, 2 wrong use, 3 some images could not be read (named), 130 Ctrl-C."
 
@@ -109,7 +109,10 @@ def add_decoding_arguments(group: argparse._ArgumentGroup) -> None:
 def add_model_argument(group: argparse._ArgumentGroup, name: str, what: str) -> None:
     """Add the option that names a checkpoint, and the one that pins its revision."""
     group.add_argument(
-        name, metavar="DIR|ID", help=f"{what}: checkpoint folder or Hub id (default: the shipped one)"
+        name,
+        type=checkpoint,
+        metavar="DIR|ID",
+        help=f"{what}: checkpoint folder or Hub id (default: the shipped one)",
     )
     group.add_argument(
         "--revision" if name == "--model" else f"{name}-revision",

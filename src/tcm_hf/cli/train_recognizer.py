@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import ABOUT_CORPORA, CORPUS_METAVAR, count_int, positive_int
+from tcm_hf.cli.arguments import ABOUT_CORPORA, CORPUS_METAVAR, checkpoint, count_int, positive_int
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.optimization_arguments import add_optimization_options, optimization_values
 from tcm_hf.cli.training_arguments import (
@@ -83,7 +83,12 @@ def _add_data_options(group: Any) -> None:
 
 def _add_model_options(group: Any) -> None:
     start = group.add_mutually_exclusive_group()
-    start.add_argument("--model", metavar="PATH|ID", help="checkpoint to fine-tune")
+    start.add_argument(
+        "--model",
+        type=checkpoint,
+        metavar="PATH|ID",
+        help="checkpoint to fine-tune; also a shipped one's name",
+    )
     start.add_argument(
         "--preset", default="clip4str-tiny", metavar="NAME", help="start it at random (%(default)s)"
     )

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from tcm_hf.cli.arguments import ABOUT_CORPORA, CORPUS_METAVAR
+from tcm_hf.cli.arguments import ABOUT_CORPORA, CORPUS_METAVAR, checkpoint
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.load_models import DETECTOR, SPOTTER, check_model_name
 from tcm_hf.cli.optimization_arguments import SCHEDULES, add_optimization_options
@@ -57,6 +57,7 @@ def add_spotter_parser(kinds: Any) -> None:
     model = parser.add_argument_group("model")
     model.add_argument(
         "--model",
+        type=checkpoint,
         metavar="PATH|ID",
         help="spotter to fine-tune, or text detector whose backbone the spotter of --preset begins with",
     )

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.arguments import CORPUS_METAVAR, count_int, positive_int
+from tcm_hf.cli.arguments import CORPUS_METAVAR, checkpoint, count_int, positive_int
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.load_models import pinned
 from tcm_hf.cli.optimization_arguments import optimization_values
@@ -62,7 +62,12 @@ def check_weights(weights: list[float] | None, corpora: int) -> None:
 def add_start_options(group: argparse._ArgumentGroup, preset: str) -> None:
     """Add what training starts from; `preset` is the default."""
     start = group.add_mutually_exclusive_group()
-    start.add_argument("--model", metavar="PATH|ID", help="checkpoint to fine-tune")
+    start.add_argument(
+        "--model",
+        type=checkpoint,
+        metavar="PATH|ID",
+        help="checkpoint to fine-tune; also a shipped one's name",
+    )
     start.add_argument(
         "--preset", default=preset, metavar="NAME", help="start this preset at random (%(default)s)"
     )
