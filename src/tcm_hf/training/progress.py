@@ -23,7 +23,6 @@ class LogLines(TrainerCallback):
     def __init__(self, unit: str = "images") -> None:
         self.unit = unit
         self._start: tuple[float, int] | None = None
-        self._evaluating = 0.0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the clock at the first step of this process."""
