@@ -84,7 +84,9 @@ def test_a_folder_without_a_vocabulary_and_a_path_that_is_none_are_refused(tmp_p
         load_clip_vocabulary(tmp_path / "absent")
 
 
-@pytest.mark.parametrize("content", [b"", b"not gzip", gzip.compress(b"header\ni n\n")])
+@pytest.mark.parametrize(
+    "content", [b"", b"not gzip", gzip.compress(b"header\ni n\n")], ids=["empty", "no gzip", "no merges"]
+)
 def test_a_broken_merges_file_is_refused(tmp_path, content):
     path = tmp_path / "bpe_simple_vocab_16e6.txt.gz"
     path.write_bytes(content)
