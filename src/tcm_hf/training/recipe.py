@@ -22,7 +22,6 @@ from tcm_hf.training.datasets import TextDetectionDataset
 from tcm_hf.training.detectors import detector_of
 from tcm_hf.training.evaluation_loop import choose_decoding, evaluate_detector, set_decoding
 from tcm_hf.training.image_cache import ImageCache
-from tcm_hf.training.processes import Processes
 from tcm_hf.training.resuming import changed_settings
 from tcm_hf.training.running import spread_evenly, tcm_arguments, unfreeze_text_tower
 from tcm_hf.training.tcm_recipe import PhotoRecipe, PreparedTraining, prepare_training, train_prepared
@@ -177,11 +176,7 @@ def _training_arguments(recipe: DetectorRecipe) -> TextDetectionTrainingArgument
 def _measure(prepared: PreparedTraining, model: PreTrainedModel) -> dict[str, Any]:
     """Choose the decoding on training photos, then score on the validation photos."""
     trainer, image_processor = prepared.trainer, prepared.trainer.image_processor
-    options: dict[str, Any] = {
-        "batch_size": trainer.args.per_device_eval_batch_size,
-        "image_cache": trainer.image_cache,
-        "processes": Processes.of_evaluation(trainer.args),
-    }
+    options = trainer.evaluation_options
     report: dict[str, Any] = {}
     if prepared.recipe.calibration_images:
         # The first corpus: photos. Generated pictures would fit the decoding to generated pictures.

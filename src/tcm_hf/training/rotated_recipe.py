@@ -18,7 +18,6 @@ from tcm_hf.processing.image_processing_rotated import TCMRotatedImageProcessor
 from tcm_hf.training.arguments import RotatedDetectionTrainingArguments
 from tcm_hf.training.corpus_spec import CorpusSpec
 from tcm_hf.training.image_cache import ImageCache
-from tcm_hf.training.processes import Processes
 from tcm_hf.training.resuming import changed_settings
 from tcm_hf.training.rotated_datasets import RotatedDetectionDataset, TileCache, class_counts
 from tcm_hf.training.rotated_evaluation import choose_threshold, class_names_of, evaluate_rotated
@@ -190,11 +189,7 @@ def _training_arguments(recipe: RotatedRecipe) -> RotatedDetectionTrainingArgume
 def _measure(prepared: PreparedTraining, model: PreTrainedModel) -> dict[str, Any]:
     """Choose the threshold on training photos, then score on the validation photos."""
     trainer, image_processor = prepared.trainer, prepared.trainer.image_processor
-    options: dict[str, Any] = {
-        "batch_size": trainer.args.per_device_eval_batch_size,
-        "image_cache": trainer.image_cache,
-        "processes": Processes.of_evaluation(trainer.args),
-    }
+    options = trainer.evaluation_options
     report: dict[str, Any] = {}
     if prepared.recipe.calibration_images:
         records = spread_evenly(prepared.corpora[0], prepared.recipe.calibration_images)

@@ -9,7 +9,6 @@ from torch import nn
 from tcm_hf.data.rotated_records import RotatedRecord
 from tcm_hf.training.arguments import RotatedDetectionTrainingArguments
 from tcm_hf.training.collators import RotatedDetectionCollator
-from tcm_hf.training.processes import Processes
 from tcm_hf.training.rotated_evaluation import evaluate_rotated
 from tcm_hf.training.tcm_trainer import TCMTrainer
 
@@ -44,8 +43,6 @@ class RotatedDetectionTrainer(TCMTrainer):
             model,
             self.image_processor,
             records,
-            batch_size=self.args.per_device_eval_batch_size,
-            image_cache=self.image_cache,
-            processes=Processes.of_evaluation(self.args),
+            **self.evaluation_options,
         )
         return {name: value for name, value in scores.items() if not isinstance(value, dict)}

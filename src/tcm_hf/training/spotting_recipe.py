@@ -23,7 +23,6 @@ from tcm_hf.processing.polygons import polygon_area
 from tcm_hf.processing.tokenization_clip4str import check_charset
 from tcm_hf.training.corpus_spec import CorpusSpec
 from tcm_hf.training.image_cache import ImageCache
-from tcm_hf.training.processes import Processes
 from tcm_hf.training.recognition_words import SomeWords, WordSpec, usable_words
 from tcm_hf.training.resuming import changed_settings
 from tcm_hf.training.running import spread_evenly, tcm_arguments, unfreeze_text_tower
@@ -314,11 +313,7 @@ def _training_arguments(recipe: SpotterRecipe) -> TextSpottingTrainingArguments:
 
 def _measure(prepared: PreparedTraining, model: PreTrainedModel) -> dict[str, Any]:
     recipe, trainer, image_processor = prepared.recipe, prepared.trainer, prepared.trainer.image_processor
-    options: dict[str, Any] = {
-        "batch_size": trainer.args.per_device_eval_batch_size,
-        "image_cache": trainer.image_cache,
-        "processes": Processes.of_evaluation(trainer.args),
-    }
+    options = trainer.evaluation_options
     report: dict[str, Any] = {}
     if recipe.calibration_images and recipe.train:
         # The first corpus: photos. Generated pictures would fit the threshold to generated pictures.

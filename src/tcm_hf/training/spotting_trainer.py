@@ -10,7 +10,6 @@ from torch import nn
 from tcm_hf.data.records import TextRecord
 from tcm_hf.training.arguments import TCMTrainingArguments
 from tcm_hf.training.collators import ListedLabelsCollator
-from tcm_hf.training.processes import Processes
 from tcm_hf.training.spotting_evaluation import evaluate_spotter
 from tcm_hf.training.tcm_trainer import TCMTrainer
 
@@ -49,7 +48,5 @@ class TextSpottingTrainer(TCMTrainer):
             model,
             self.image_processor,
             records,
-            batch_size=self.args.per_device_eval_batch_size,
-            image_cache=self.image_cache,
-            processes=Processes.of_evaluation(self.args),
+            **self.evaluation_options,
         )

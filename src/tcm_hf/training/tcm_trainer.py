@@ -14,6 +14,7 @@ from tcm_hf.training.arguments import TCMTrainingArguments
 from tcm_hf.training.base_trainer import AveragingTrainer
 from tcm_hf.training.image_cache import ImageCache
 from tcm_hf.training.optimizer import Parts, make_optimizer, parameter_groups, tower_parts
+from tcm_hf.training.processes import Processes
 from tcm_hf.training.sample_losses import HeadLosses
 
 
@@ -82,6 +83,15 @@ class TCMTrainer(AveragingTrainer):
             )
             self.optimizer = make_optimizer(groups, self.args)
         return self.optimizer
+
+    @property
+    def evaluation_options(self) -> dict[str, Any]:
+        """What all evaluations on photos take alike: photos in a forward, decoded photos, processes."""
+        return {
+            "batch_size": self.args.per_device_eval_batch_size,
+            "image_cache": self.image_cache,
+            "processes": Processes.of_evaluation(self.args),
+        }
 
     def compute_loss(
         self,

@@ -10,7 +10,6 @@ from tcm_hf.data.records import TextRecord
 from tcm_hf.training.arguments import TextDetectionTrainingArguments
 from tcm_hf.training.collators import TextDetectionCollator
 from tcm_hf.training.evaluation_loop import evaluate_detector
-from tcm_hf.training.processes import Processes
 from tcm_hf.training.tcm_trainer import TCMTrainer
 
 
@@ -44,7 +43,5 @@ class TextDetectionTrainer(TCMTrainer):
             model,
             self.image_processor,
             records,
-            batch_size=self.args.per_device_eval_batch_size,
-            image_cache=self.image_cache,
-            processes=Processes.of_evaluation(self.args),
+            **self.evaluation_options,
         )
