@@ -15,7 +15,7 @@ _KINDS = {
 
 
 def shipped_schema(name):
-    return json.loads(files("tcm_hf.cli").joinpath(f"schema/{name}").read_text(encoding="utf-8"))
+    return json.loads(files("tcm_hf.results").joinpath(f"schema/{name}").read_text(encoding="utf-8"))
 
 
 def assert_follows(value, schema, where="record"):

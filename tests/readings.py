@@ -1,9 +1,8 @@
 """Reading records by hand: words with polygons, as `tcm-hf read` would write them."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePath
 
-from tcm_hf.cli import formats
-from tcm_hf.cli.inputs import ImageInput
+from tcm_hf.results import records as record_module
 
 MODEL = {"id": "fasttcm-dbnet-tiny", "recognizer": "clip4str-tiny", "dtype": "float32", "device": "cpu"}
 PARAMS = {"threshold": 0.3, "polygon_mode": "quad", "tile": None, "lexicon": None}
@@ -32,6 +31,5 @@ def bar(text, x, y, width=100, height=30, **where):
 
 
 def reading(words, path="photos/street.jpg", size_hw=(300, 400), page=None, dpi=200):
-    image = ImageInput(Path(path), PurePosixPath("a"), page)
-    source = formats.image_source(image, size_hw, dpi)
-    return formats.image_record(formats.READINGS, source, MODEL, PARAMS, words)
+    source = record_module.image_source(PurePath(path), size_hw, page=page, dpi=dpi)
+    return record_module.image_record(record_module.READINGS, source, MODEL, PARAMS, words)

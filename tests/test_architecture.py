@@ -21,10 +21,17 @@ LAYERS = {
     "training": {"modeling", "processing", "data", "evaluation", "hub", "_version"},
     "experiments": {"modeling", "processing", "data", "evaluation", "training", "conversion"},
     "presets": {"modeling", "processing"},
+    "results": {"modeling", "processing", "data", "_version"},
+    "export": {*TRAVELLING, "hub", "_version"},
+    "bulk": {*TRAVELLING, "results", "_version"},
+    "serving": {*TRAVELLING, "results", "_version"},
+    # For machines without torch.
+    "onnx_reader": {"processing", "_version"},
     # The command line stands on everything; what only registration knows it takes from `tcm_hf` itself.
     "cli": {
         *TRAVELLING,
         *("data", "evaluation", "conversion", "training", "experiments", "presets", "hub", "_version"),
+        *("results", "export", "bulk", "serving"),
         "tcm_hf",
     },
     "registration": {*TRAVELLING, "_import_hook"},

@@ -7,8 +7,9 @@ from PIL import Image
 
 from json_schema import assert_follows, shipped_schema
 from planted_words import colour_pipeline, painted_word
-from tcm_hf.cli import formats, recognize
+from tcm_hf.cli import recognize
 from tcm_hf.cli.main import main
+from tcm_hf.results import records as record_module
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,11 @@ def test_tables_hold_any_word(delimiter):
 def record(text):
     source = {"path": "a.png", "width": 100, "height": 32}
     model = {"id": "clip4str-tiny", "dtype": "float32", "device": "cpu"}
-    return {**formats.record_header(formats.RECOGNITIONS, source, model, {}), "text": text, "score": 0.5}
+    return {
+        **record_module.record_header(record_module.RECOGNITIONS, source, model, {}),
+        "text": text,
+        "score": 0.5,
+    }
 
 
 def test_records_follow_the_schema(crops, capsys):
@@ -96,7 +101,7 @@ def test_records_follow_the_schema(crops, capsys):
     assert records[0]["params"]["lexicon"] == "words.txt"
     assert len(records[0]["characters"]) == 3
     assert "characters" not in records[-1]
-    assert schema["$id"] == formats.RECOGNITIONS.schema
+    assert schema["$id"] == record_module.RECOGNITIONS.schema
 
 
 @pytest.mark.parametrize("charset", ["日", ""])

@@ -79,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _draw_sheet(inspection: Any, args: argparse.Namespace) -> Path | None:
     """Where the sheet is; None where no picture could be read."""
-    from tcm_hf.cli.atomic import whole_file
     from tcm_hf.cli.contact_sheet import contact_sheet
+    from tcm_hf.results.atomic import whole_file
 
     picture = contact_sheet(inspection, args.sheet_pictures)
     if picture is None:

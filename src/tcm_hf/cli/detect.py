@@ -7,7 +7,6 @@ from tcm_hf import default_checkpoint
 from tcm_hf.cli.arguments import probability
 from tcm_hf.cli.detect_rotated import RotatedJob
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.formats import DETECTIONS
 from tcm_hf.cli.load_models import DETECTOR, SPOTTER, check_model_name, load_pipeline
 from tcm_hf.cli.output_formats import COCO, ICDAR, JSON, JSON_LINES, LABELME
 from tcm_hf.cli.photo_arguments import (
@@ -21,6 +20,7 @@ from tcm_hf.cli.photo_arguments import (
     loading_options,
 )
 from tcm_hf.cli.photo_jobs import PhotoJob, run_photo_job
+from tcm_hf.results.records import DETECTIONS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.formats import OBJECTS
 from tcm_hf.cli.load_models import ROTATED, check_model_name, load_pipeline
 from tcm_hf.cli.output_formats import COCO, DOTA, JSON, JSON_LINES, LABELME
 from tcm_hf.cli.photo_arguments import loading_options
 from tcm_hf.cli.photo_jobs import PhotoJob
+from tcm_hf.results.records import OBJECTS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tcm_hf.cli.arguments import count_int, positive_int, probability
-from tcm_hf.cli.atomic import whole_file
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.generating import in_processes, keep_settings
 from tcm_hf.cli.rotated_files import ABOUT_RESULTS, read_rotated_results
+from tcm_hf.results.atomic import whole_file
 
 SPLIT = """\
 Cut images in square tiles with the objects that are mostly inside: OUTPUT/images/P0001__1024__824___0.png and

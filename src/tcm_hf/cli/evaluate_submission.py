@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tcm_hf.cli.atomic import whole_file, write_text_whole
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.evaluation_files import found_in, read_records, require_scores, word_in
+from tcm_hf.results.atomic import whole_file, write_text_whole
 
 if TYPE_CHECKING:
     from tcm_hf.evaluation.submissions import FoundImage, SubmissionFiles

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.formats import Record, parse_json_array, parse_json_lines
+from tcm_hf.results.records import Record, parse_json_array, parse_json_lines
 
 if TYPE_CHECKING:
     from tcm_hf.data.records import TextRecord

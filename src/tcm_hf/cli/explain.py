@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from tcm_hf import default_checkpoint
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.folder_writers import PictureFileWriter, PictureFolderWriter
-from tcm_hf.cli.formats import Record, RecordKind, record_header
 from tcm_hf.cli.load_models import DETECTOR, check_model_name, load_pipeline
 from tcm_hf.cli.output_formats import OutputFormat
 from tcm_hf.cli.photo_arguments import (
@@ -22,6 +21,7 @@ from tcm_hf.cli.photo_arguments import (
     loading_options,
 )
 from tcm_hf.cli.photo_jobs import PhotoJob, run_photo_job
+from tcm_hf.results.records import Record, RecordKind, record_header
 
 if TYPE_CHECKING:
     from tcm_hf.pipelines.text_explanation import TextExplanationPipeline

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcm_hf.cli.arguments import add_verb
-from tcm_hf.cli.atomic import whole_file
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.load_models import load_detector
+from tcm_hf.results.atomic import whole_file
 
 if TYPE_CHECKING:
     from tcm_hf.processing.image_processing_tcm import TCMImageProcessor

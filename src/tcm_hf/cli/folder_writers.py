@@ -7,10 +7,10 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
-from tcm_hf.cli.atomic import write_bytes_whole, write_text_whole
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.formats import Record, RecordKind, parse_json_lines, render_json_line, source_key
 from tcm_hf.cli.inputs import DRAWINGS_MARKER, ImageInput
+from tcm_hf.results.atomic import write_bytes_whole, write_text_whole
+from tcm_hf.results.records import Record, RecordKind, parse_json_lines, render_json_line, source_key
 
 
 class FolderWriter:

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tcm_hf.cli.formats import Record
 from tcm_hf.cli.invisible_font import ADVANCE, CID_TO_GLYPH, TO_UNICODE, UNITS_PER_EM, invisible_truetype_font
-from tcm_hf.cli.layout import Word, paragraphs_of
 from tcm_hf.cli.pdf_pages import POINTS_PER_INCH, import_pdfium, opened_pdf
+from tcm_hf.results.layout import Word, paragraphs_of
+from tcm_hf.results.records import Record
 
 # For photos that do not say how large they are printed. 72 is what cameras write for want of knowing.
 _PHOTO_DPI = 150

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tcm_hf.cli.arguments import CORPUS_METAVAR, count_int, positive_int
-from tcm_hf.cli.atomic import write_text_whole
+from tcm_hf.results.atomic import write_text_whole
 
 SETTINGS_FILE = "synth.json"
 

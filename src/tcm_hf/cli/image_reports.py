@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcm_hf.cli.arguments import count_int
-from tcm_hf.cli.atomic import write_text_whole
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.evaluation_files import ImageResult, require_scores
+from tcm_hf.results.atomic import write_text_whole
 
 if TYPE_CHECKING:
     from tcm_hf.data.records import TextRecord

@@ -7,22 +7,19 @@ from pathlib import Path
 
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.folder_writers import FolderWriter, JournaledFolderWriter
-from tcm_hf.cli.formats import (
+from tcm_hf.cli.task1_writer import Task1Writer
+from tcm_hf.cli.writers import FileWriter, StdoutDocumentWriter, StdoutLineWriter, Writer
+from tcm_hf.results.formats_annotation import parse_coco, render_coco, render_icdar, render_labelme
+from tcm_hf.results.records import (
     Record,
     RecordKind,
-    parse_coco,
     parse_json_array,
     parse_json_lines,
-    render_coco,
-    render_icdar,
     render_json,
     render_json_array,
     render_json_line,
     render_json_lines,
-    render_labelme,
 )
-from tcm_hf.cli.task1_writer import Task1Writer
-from tcm_hf.cli.writers import FileWriter, StdoutDocumentWriter, StdoutLineWriter, Writer
 
 # What `--output` means by its suffix: one file for all images. Anything else is a folder.
 FILE_SUFFIXES = (".json", ".jsonl", ".txt", ".csv", ".tsv", ".hocr", ".html", ".xml", ".pdf")

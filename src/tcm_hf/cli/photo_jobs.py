@@ -8,14 +8,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tcm_hf.cli.atomic import whole_file
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.folder_writers import FolderWriter, make_drawings_folder
-from tcm_hf.cli.formats import Record, RecordKind, image_record, image_source
 from tcm_hf.cli.inputs import ImageInput, expand_inputs
 from tcm_hf.cli.output_formats import OutputFormat, is_file_name, make_writer
 from tcm_hf.cli.pdf_pages import is_pdf, page_count, render_page
 from tcm_hf.cli.writers import FileWriter, Writer
+from tcm_hf.results.atomic import whole_file
+from tcm_hf.results.records import Record, RecordKind, image_record, image_source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -255,7 +255,7 @@ def _run_all(
             if draw_folder is not None:
                 with whole_file(draw_folder / f"{image.name}.jpg") as temporary:
                     job.draw(pixels, found).save(temporary, quality=90)
-            source = image_source(image, pixels.shape[:2], arguments.dpi)
+            source = image_source(image.path, pixels.shape[:2], page=image.page, dpi=arguments.dpi)
             own_params = job.for_page(params) if _is_page(image) else params
             record = job.record(source, model, own_params, found)
             # After the picture: a record says that the image is done.

@@ -11,11 +11,7 @@ from tcm_hf.cli.arguments import positive_int, probability, ratio
 from tcm_hf.cli.detect import detection_call_params, effective_detection_params, page_params
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.folder_writers import DocumentFolderWriter, JournaledFolderWriter
-from tcm_hf.cli.formats import READINGS, Record, RecordKind, rounded
-from tcm_hf.cli.formats_alto import render_alto
-from tcm_hf.cli.formats_hocr import render_hocr, render_hocr_page
 from tcm_hf.cli.formats_pdf import render_searchable_pdf
-from tcm_hf.cli.formats_text import render_all_text, render_headed_text, render_text
 from tcm_hf.cli.load_models import DETECTOR, RECOGNIZER, SPOTTER, check_model_name, load_pipeline, pinned
 from tcm_hf.cli.output_formats import (
     COCO,
@@ -44,6 +40,10 @@ from tcm_hf.cli.recognizer_arguments import (
     recognizer_params,
 )
 from tcm_hf.cli.writers import FileWriter, StdoutLineWriter, Writer
+from tcm_hf.results.formats_alto import render_alto
+from tcm_hf.results.formats_hocr import render_hocr, render_hocr_page
+from tcm_hf.results.formats_text import render_all_text, render_headed_text, render_text
+from tcm_hf.results.records import READINGS, Record, RecordKind, rounded
 
 if TYPE_CHECKING:
     import numpy as np

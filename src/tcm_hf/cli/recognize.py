@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcm_hf import default_checkpoint
-from tcm_hf.cli.formats import RECOGNITIONS, Record, record_header, rounded
 from tcm_hf.cli.load_models import RECOGNIZER, check_model_name, load_pipeline
 from tcm_hf.cli.output_formats import JSON, JSON_LINES, OutputFormat, document_on_stdout
 from tcm_hf.cli.photo_arguments import (
@@ -25,6 +24,7 @@ from tcm_hf.cli.recognizer_arguments import (
     recognizer_params,
 )
 from tcm_hf.cli.writers import FileWriter, StdoutLineWriter, Writer
+from tcm_hf.results.records import RECOGNITIONS, Record, record_header, rounded
 
 if TYPE_CHECKING:
     from tcm_hf.pipelines.text_recognition import TextRecognitionPipeline

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from tcm_hf.cli.arguments import positive_int
-from tcm_hf.cli.atomic import whole_file, write_text_whole
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.generating import add_generating_arguments, in_processes, keep_settings, size_hw
+from tcm_hf.results.atomic import whole_file, write_text_whole
 
 CHECKPOINT_EVERY = 500
 SUFFIXES = {"jpg": ".jpg", "png": ".png", "webp": ".webp"}

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from tcm_hf.cli.arguments import positive_int
-from tcm_hf.cli.atomic import whole_file
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.generating import add_count_arguments, in_processes, keep_settings, size_hw
+from tcm_hf.results.atomic import whole_file
 
 
 def add_parser(subparsers) -> argparse.ArgumentParser:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from tcm_hf.cli.errors import CommandError
-from tcm_hf.cli.formats import RecordKind, parse_json_lines, render_json_lines
 from tcm_hf.cli.inputs import ImageInput
 from tcm_hf.cli.writers import FileWriter
+from tcm_hf.results.records import RecordKind, parse_json_lines, render_json_lines
 
 
 class Task1Writer(FileWriter):

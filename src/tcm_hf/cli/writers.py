@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from tcm_hf.cli.atomic import write_bytes_whole, write_text_whole
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.folder_writers import FolderWriter
-from tcm_hf.cli.formats import Record, RecordKind, parse_json_lines, render_json_line, source_key
 from tcm_hf.cli.inputs import ImageInput
+from tcm_hf.results.atomic import write_bytes_whole, write_text_whole
+from tcm_hf.results.records import Record, RecordKind, parse_json_lines, render_json_line, source_key
 
 
 class FileWriter:

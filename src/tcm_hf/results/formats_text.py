@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from tcm_hf.cli.formats import Record
-from tcm_hf.cli.layout import paragraph_text, paragraphs_of
+from tcm_hf.results.layout import paragraph_text, paragraphs_of
+from tcm_hf.results.records import Record
 
 
 def render_text(record: Record) -> str:

@@ -1,11 +1,11 @@
 import json
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 
 import pytest
 
 from json_schema import assert_follows, shipped_schema
-from tcm_hf.cli import formats
-from tcm_hf.cli.inputs import ImageInput
+from tcm_hf.results import formats_annotation
+from tcm_hf.results import records as record_module
 
 MODEL = {"id": "fasttcm-dbnet-tiny", "dtype": "float32", "device": "cpu"}
 PARAMS = {"threshold": 0.3, "polygon_mode": "quad", "sort": "score", "tile": None}
@@ -23,8 +23,8 @@ def instance(score, polygon):
 
 
 def record(path, size_hw, instances):
-    source = formats.image_source(ImageInput(Path(path), PurePosixPath("a")), size_hw, dpi=200)
-    return formats.image_record(formats.DETECTIONS, source, MODEL, PARAMS, instances)
+    source = record_module.image_source(PurePath(path), size_hw)
+    return record_module.image_record(record_module.DETECTIONS, source, MODEL, PARAMS, instances)
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def records():
 @pytest.mark.parametrize(
     ("render", "parse"),
     [
-        (formats.render_json_array, formats.parse_json_array),
-        (formats.render_json_lines, formats.parse_json_lines),
-        (formats.render_coco, formats.parse_coco),
+        (record_module.render_json_array, record_module.parse_json_array),
+        (record_module.render_json_lines, record_module.parse_json_lines),
+        (formats_annotation.render_coco, formats_annotation.parse_coco),
     ],
 )
 def test_files_for_many_images_are_read_back_equal(records, render, parse):
@@ -51,22 +51,22 @@ def test_files_for_many_images_are_read_back_equal(records, render, parse):
 
 
 def test_half_a_last_line_does_not_count(records):
-    text = formats.render_json_lines(records)
-    assert formats.parse_json_lines(text[:-5]) == records[:1]
+    text = record_module.render_json_lines(records)
+    assert record_module.parse_json_lines(text[:-5]) == records[:1]
 
 
 def test_a_last_line_without_its_end_counts(records):
     """Other programs leave the last line end out."""
-    assert formats.parse_json_lines(formats.render_json_lines(records)[:-1]) == records
+    assert record_module.parse_json_lines(record_module.render_json_lines(records)[:-1]) == records
 
 
 def test_a_line_end_of_unicode_in_a_file_name_ends_no_record(records):
     records[0]["source"]["path"] = "a\u2028b.jpg"
-    assert formats.parse_json_lines(formats.render_json_lines(records)) == records
+    assert record_module.parse_json_lines(record_module.render_json_lines(records)) == records
 
 
 def test_one_record_is_one_line_of_utf8(records):
-    line = formats.render_json_line(records[0])
+    line = record_module.render_json_line(records[0])
     assert line.count("\n") == 1
     assert "Straße" in line
 
@@ -79,12 +79,14 @@ def test_coordinates_are_rounded_to_hundredths():
 
 
 def test_icdar_lines_are_whole_pixels(records):
-    assert formats.render_icdar(records[0]) == "22,12,217,12,217,77,22,77\n0,0,10,0,12,5,10,10,0,10\n"
-    assert formats.render_icdar(records[1]) == ""
+    assert (
+        formats_annotation.render_icdar(records[0]) == "22,12,217,12,217,77,22,77\n0,0,10,0,12,5,10,10,0,10\n"
+    )
+    assert formats_annotation.render_icdar(records[1]) == ""
 
 
 def test_coco_has_boxes_areas_and_scores(records):
-    document = json.loads(formats.render_coco(records))
+    document = json.loads(formats_annotation.render_coco(records))
     assert [image["id"] for image in document["images"]] == [1, 2]
     pentagon = document["annotations"][1]
     assert pentagon["bbox"] == [0, 0, 12.5, 10]
@@ -94,7 +96,7 @@ def test_coco_has_boxes_areas_and_scores(records):
 
 
 def test_labelme_shapes_are_polygons(records):
-    document = json.loads(formats.render_labelme(records[0]))
+    document = json.loads(formats_annotation.render_labelme(records[0]))
     assert (document["imageWidth"], document["imageHeight"]) == (1280, 720)
     assert [shape["shape_type"] for shape in document["shapes"]] == ["polygon", "polygon"]
     assert document["shapes"][1]["points"] == records[0]["instances"][1]["polygon"]
@@ -105,7 +107,7 @@ def test_records_follow_the_schema_that_ships(records):
     schema = shipped_schema("detection-1.json")
     for record in records:
         assert_follows(record, schema)
-    assert schema["$id"] == formats.DETECTIONS.schema
+    assert schema["$id"] == record_module.DETECTIONS.schema
     broken = {**records[0], "instances": [{"score": 2, "label": "text"}]}
     with pytest.raises(AssertionError):
         assert_follows(broken, schema)

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from tcm_hf._version import __version__
-from tcm_hf.cli.formats import Record
-from tcm_hf.cli.layout import Line, Word, enclosing_box, paragraphs_of, words_of, xml_text
+from tcm_hf.results.layout import Line, Word, enclosing_box, paragraphs_of, words_of, xml_text
+from tcm_hf.results.records import Record
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 

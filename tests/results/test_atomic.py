@@ -1,6 +1,6 @@
 import pytest
 
-from tcm_hf.cli.atomic import whole_file, write_text_whole
+from tcm_hf.results.atomic import whole_file, write_text_whole
 
 
 def test_a_file_and_its_folders_appear(tmp_path):

@@ -7,11 +7,12 @@ import pytest
 
 from json_schema import assert_follows, shipped_schema
 from readings import bar, reading, word
-from tcm_hf.cli import formats
-from tcm_hf.cli.formats_alto import render_alto
-from tcm_hf.cli.formats_hocr import render_hocr, render_hocr_page
-from tcm_hf.cli.formats_text import render_all_text, render_headed_text, render_text
-from tcm_hf.cli.layout import is_upright_box, xml_text
+from tcm_hf.results import formats_annotation
+from tcm_hf.results import records as record_module
+from tcm_hf.results.formats_alto import render_alto
+from tcm_hf.results.formats_hocr import render_hocr, render_hocr_page
+from tcm_hf.results.formats_text import render_all_text, render_headed_text, render_text
+from tcm_hf.results.layout import is_upright_box, xml_text
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
@@ -50,35 +51,35 @@ def test_text_has_lines_and_empty_lines_between_paragraphs(street, empty):
 def test_a_word_never_breaks_a_line():
     record = reading([bar("a\nb\t c", 1, 1), bar(" ", 120, 1)])
     assert render_text(record) == "a b c\n"
-    assert formats.render_icdar(record).splitlines()[0] == "1,1,101,1,101,31,1,31,a b c"
+    assert formats_annotation.render_icdar(record).splitlines()[0] == "1,1,101,1,101,31,1,31,a b c"
 
 
 def test_icdar_lines_with_words_have_four_corners(street):
     """The end-to-end task takes no others: a fifth point would be taken for the word."""
     street["instances"][0]["polygon"] = [[10, 10], [60, 0], [110, 10], [110, 40], [10, 40]]
-    *corners, word = formats.render_icdar(street).splitlines()[0].split(",")
+    *corners, word = formats_annotation.render_icdar(street).splitlines()[0].split(",")
     assert [int(value) for value in corners] == [10, 0, 110, 0, 110, 40, 10, 40]
     assert word == street["instances"][0]["text"]
 
 
 def test_icdar_lines_end_with_the_word(street, empty):
-    assert formats.render_icdar(street).splitlines()[3] == "10,200,90,180,95,200,15,220,1900&more"
-    assert formats.render_icdar(empty) == ""
+    assert formats_annotation.render_icdar(street).splitlines()[3] == "10,200,90,180,95,200,15,220,1900&more"
+    assert formats_annotation.render_icdar(empty) == ""
 
 
 def test_labelme_shapes_are_labelled_with_their_words(street):
-    shapes = json.loads(formats.render_labelme(street))["shapes"]
+    shapes = json.loads(formats_annotation.render_labelme(street))["shapes"]
     assert [shape["label"] for shape in shapes] == ["GRAND", "CAFÉ", "since", "1900&more"]
-    nothing = json.loads(formats.render_labelme(reading([bar("", 1, 1)])))["shapes"]
+    nothing = json.loads(formats_annotation.render_labelme(reading([bar("", 1, 1)])))["shapes"]
     assert nothing[0]["label"] == "text"
 
 
 @pytest.mark.parametrize(
     ("render", "parse"),
     [
-        (formats.render_json_array, formats.parse_json_array),
-        (formats.render_json_lines, formats.parse_json_lines),
-        (formats.render_coco, formats.parse_coco),
+        (record_module.render_json_array, record_module.parse_json_array),
+        (record_module.render_json_lines, record_module.parse_json_lines),
+        (formats_annotation.render_coco, formats_annotation.parse_coco),
     ],
 )
 def test_files_for_many_photos_are_read_back_equal(street, empty, render, parse):
@@ -92,7 +93,7 @@ def test_records_follow_the_schema_that_ships(street, empty):
         assert_follows(record, schema)
     with pytest.raises(AssertionError):
         assert_follows({**street, "instances": [{"text": "a"}]}, schema)
-    assert schema["$id"] == formats.READINGS.schema
+    assert schema["$id"] == record_module.READINGS.schema
 
 
 # --- hOCR

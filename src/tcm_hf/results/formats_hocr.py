@@ -5,8 +5,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from tcm_hf._version import __version__
-from tcm_hf.cli.formats import Record
-from tcm_hf.cli.layout import (
+from tcm_hf.results.layout import (
     Word,
     enclosing_box,
     is_upright_box,
@@ -14,6 +13,7 @@ from tcm_hf.cli.layout import (
     words_of,
     xml_text,
 )
+from tcm_hf.results.records import Record
 
 _CLASSES = ("ocr_page", "ocr_carea", "ocr_par", "ocr_line", "ocrx_word")
 _DOCTYPE = (
