@@ -34,6 +34,15 @@ def test_the_forward_pass_compiles_as_one_graph(model):
     assert_same_maps(compiled(tiny_images()), model(tiny_images()))
 
 
+@torch.no_grad()
+def test_the_copy_that_pipelines_run_compiles_as_one_graph(model):
+    copy = model.inference_copy(torch.bfloat16)
+    compiled = torch.compile(copy, fullgraph=True, backend="aot_eager")
+    for name, found in maps_of(compiled(tiny_images())).items():
+        error = (found.float() - maps_of(copy(tiny_images()))[name].float()).abs()
+        assert error.flatten().quantile(0.98) < 0.1, name
+
+
 SPOTTERS = {
     "testr": {},
     "deepsolo": {"head_config": POINTS_HEAD},

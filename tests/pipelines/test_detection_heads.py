@@ -171,7 +171,7 @@ def test_maps_of_a_batch_are_those_of_single_photos(real, photos):
 
 def test_a_saved_pipeline_loads_again_and_the_stock_pipeline_finds_its_boxes(real, photos, tmp_path):
     real.save_pretrained(tmp_path)
-    again = pipeline("text-detection", model=str(tmp_path), device="cpu")
+    again = pipeline("text-detection", model=str(tmp_path), device="cpu", dtype="float32")
     assert isinstance(again, TextDetectionPipeline)
     for ours, theirs in zip(maps_of(real, photos, 1), maps_of(again, photos, 1), strict=True):
         np.testing.assert_allclose(theirs, ours, atol=1e-5)

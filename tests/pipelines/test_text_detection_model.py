@@ -70,7 +70,7 @@ def test_a_model_left_in_training_mode_is_put_right():
 
 
 def test_a_saved_pipeline_loads_again(detector, saved, pictures):
-    again = pipeline("text-detection", model=str(saved), device="cpu")
+    again = pipeline("text-detection", model=str(saved), device="cpu", dtype="float32")
     assert isinstance(again, TextDetectionPipeline)
     for ours, theirs in zip(maps(detector, pictures, 1), maps(again, pictures, 1), strict=True):
         torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-5)
@@ -82,7 +82,7 @@ def test_a_saved_pipeline_loads_in_a_fresh_process(detector, saved, pictures, tm
     code = (
         "import sys, numpy as np, tcm_hf\n"
         "from transformers import pipeline\n"
-        "detector = pipeline('text-detection', model=sys.argv[1], device='cpu')\n"
+        "detector = pipeline('text-detection', model=sys.argv[1], device='cpu', dtype='float32')\n"
         f"print(detector(np.load(sys.argv[2]), **{LENIENT!r})[0]['score'])\n"
     )
     process = subprocess.run(

@@ -59,7 +59,7 @@ def assert_same_words(first, second):
 
 def test_a_saved_recognizer_loads_again(recognizer, photos, tmp_path):
     recognizer.save_pretrained(tmp_path)
-    again = pipeline("text-recognition", model=str(tmp_path), device="cpu")
+    again = pipeline("text-recognition", model=str(tmp_path), device="cpu", dtype="float32")
     assert isinstance(again, TextRecognitionPipeline)
     found, expected = again(photos[0]), recognizer(photos[0])
     assert found["text"] == expected["text"]
@@ -73,7 +73,7 @@ def test_batches_of_words_change_nothing(recognizer, photos):
 
 
 def test_a_saved_pair_loads_again(spotter, saved, photos):
-    again = pipeline("text-spotting", model=str(saved), device="cpu")
+    again = pipeline("text-spotting", model=str(saved), device="cpu", dtype="float32")
     assert isinstance(again, TextSpottingPipeline)
     assert isinstance(again.recognizer, TextRecognitionPipeline)
     words = spotter(photos[0], **LENIENT)
@@ -95,8 +95,11 @@ def test_the_detector_of_a_saved_pair_is_a_detector(saved):
 def test_a_recognizer_is_taken_from_its_folder(spotter, saved, photos, tmp_path):
     TextDetectionPipeline.save_pretrained(spotter, tmp_path)  # the detector alone
     folder = saved / RECOGNIZER_FOLDER
-    for recognizer in (folder, str(folder), pipeline("text-recognition", model=str(folder), device="cpu")):
-        again = pipeline("text-spotting", model=str(tmp_path), recognizer=recognizer, device="cpu")
+    loaded = pipeline("text-recognition", model=str(folder), device="cpu", dtype="float32")
+    for recognizer in (folder, str(folder), loaded):
+        again = pipeline(
+            "text-spotting", model=str(tmp_path), recognizer=recognizer, device="cpu", dtype="float32"
+        )
         assert_same_words(again(photos[0], **LENIENT), spotter(photos[0], **LENIENT))
 
 
@@ -107,10 +110,11 @@ def test_without_a_recognizer_the_default_of_the_task_is_asked_for(spotter, tmp_
         "tcm_hf.pipelines.text_spotting.pipeline",
         lambda task, model, **options: asked.append((task, model, options)) or spotter.recognizer,
     )
-    pipeline("text-spotting", model=str(tmp_path), device="cpu")
-    ((task, model, options),) = asked
-    assert (task, model) == ("text-recognition", None)
-    assert (options["device"], options["dtype"]) == (torch.device("cpu"), torch.float32)
+    for dtype, wanted in (("auto", "auto"), ("float32", torch.float32)):
+        pipeline("text-spotting", model=str(tmp_path), device="cpu", dtype=dtype)
+        task, model, options = asked.pop()
+        assert (task, model) == ("text-recognition", None)
+        assert (options["device"], options["dtype"]) == (torch.device("cpu"), wanted)
 
 
 def test_both_models_get_the_precision_that_is_asked_for(saved):

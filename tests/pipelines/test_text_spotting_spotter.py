@@ -49,7 +49,7 @@ def assert_same_words(first, second):
 
 
 def test_a_saved_spotter_loads_again_and_reads_by_itself(spotter, saved, photos):
-    again = pipeline("text-spotting", model=str(saved), device="cpu")
+    again = pipeline("text-spotting", model=str(saved), device="cpu", dtype="float32")
     assert isinstance(again, TextSpottingPipeline)
     assert again.recognizer is None
     words = spotter(photos[0], **LENIENT)

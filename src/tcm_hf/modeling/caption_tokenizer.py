@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .configuration_clip4str import CLIP4STRConfig
+from .exported_graph import is_exporting, repeat_while
 
 LETTER, DIGIT, OTHER, SPACE = range(4)
 NOTHING = -1
@@ -192,27 +193,56 @@ class CaptionTokenizer(nn.Module):
         width = symbols.shape[1]
         if self.merge_keys.numel() == 0 or width < 2:
             return symbols
-        positions = torch.arange(width, device=symbols.device)
-        never = torch.iinfo(torch.int64).max
+        if is_exporting():
+
+            def goes_on(turn, merging, symbols, last):
+                return (turn[0] < width - 1) & merging.any()
+
+            def merge(turn, merging, symbols, last):
+                return turn + 1, *self._merge_once(symbols, last)
+
+            start = torch.zeros_like(symbols[0, :1]), torch.ones_like(last[:, :1]), symbols, last
+            return repeat_while(goes_on, merge, start)[2]
         # A question to the device costs more than a few idle rounds, but not on a CPU.
         ask_every = 1 if symbols.device.type == "cpu" else 8
         for round_index in range(width - 1):
-            keys = self._key(symbols[:, :-1], symbols[:, 1:])
-            found = torch.searchsorted(self.merge_keys, keys).clamp(max=self.merge_keys.numel() - 1)
-            allowed = (self.merge_keys[found] == keys) & ~last[:, :-1] & (symbols[:, 1:] != NOTHING)
-            # The position makes ties impossible: the leftmost of equal pairs wins.
-            order = self.merge_ranks[found].long() * width + positions[:-1]
-            best, at = order.masked_fill(~allowed, never).min(dim=1, keepdim=True)
-            merging = best != never
+            merging, symbols, last = self._merge_once(symbols, last)
             if not torch.compiler.is_compiling() and round_index % ask_every == 0 and not merging.any():
                 break
-            results = self.merge_results[found.gather(1, at)].long()
-            here = merging & (positions == at)
-            source = (positions + (merging & (positions >= at))).clamp(max=width - 1)
-            ended = merging & (positions == width - 1)
-            last = last.gather(1, source)
-            symbols = torch.where(here, results, symbols.gather(1, source)).masked_fill(ended, NOTHING)
         return symbols
+
+    def _merge_once(
+        self, symbols: torch.Tensor, last: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Merges one pair of every row that has one: (B, 1) whether it had one, and both (B, S) after it."""
+        width = symbols.shape[1]
+        positions = torch.arange(width, device=symbols.device)
+        never = torch.iinfo(torch.int64).max
+        keys = self._key(symbols[:, :-1], symbols[:, 1:])
+        found = self._find(keys).clamp(max=self.merge_keys.numel() - 1)
+        allowed = (self.merge_keys[found] == keys) & ~last[:, :-1] & (symbols[:, 1:] != NOTHING)
+        # The position makes ties impossible: the leftmost of equal pairs wins.
+        order = self.merge_ranks[found].long() * width + positions[:-1]
+        best, at = order.masked_fill(~allowed, never).min(dim=1, keepdim=True)
+        merging = best != never
+        results = self.merge_results[found.gather(1, at)].long()
+        here = merging & (positions == at)
+        source = (positions + (merging & (positions >= at))).clamp(max=width - 1)
+        ended = merging & (positions == width - 1)
+        symbols = torch.where(here, results, symbols.gather(1, source)).masked_fill(ended, NOTHING)
+        return merging, symbols, last.gather(1, source)
+
+    def _find(self, keys: torch.Tensor) -> torch.Tensor:
+        """Index of the first merge whose key is not below a key."""
+        if not is_exporting():
+            return torch.searchsorted(self.merge_keys, keys)
+        # ONNX has no search: there it becomes a comparison with all keys, 49,000 for CLIP.
+        below, count = torch.zeros_like(keys), self.merge_keys.numel()
+        for bit in reversed(range(count.bit_length())):
+            further = below + (1 << bit)
+            is_below = (further <= count) & (self.merge_keys[further.clamp(max=count) - 1] < keys)
+            below = torch.where(is_below, further, below)
+        return below
 
     def _frame(self, symbols: torch.Tensor) -> torch.Tensor:
         """Start, tokens, end, zeros: (B, S) -> (B, caption_length)."""
@@ -227,15 +257,18 @@ class CaptionTokenizer(nn.Module):
 
 def _compact(keep: torch.Tensor, *rows: torch.Tensor) -> list[torch.Tensor]:
     """Moves the kept entries of every row to its left, in order; `NOTHING` fills the rest."""
-    order = (~keep).to(torch.int8).argsort(dim=1, stable=True)
-    gone = ~keep.gather(1, order)
-    return [row.gather(1, order).masked_fill(gone, NOTHING) for row in rows]
+    width = keep.shape[1]
+    # What is not kept goes into one more column, which is cut off: a stable sort has no counterpart in ONNX.
+    target = torch.where(keep, keep.cumsum(dim=1) - 1, width)
+    blank = torch.full_like(nn.functional.pad(target, (0, 1)), NOTHING)
+    return [blank.scatter(1, target, row.long())[:, :width] for row in rows]
 
 
 def _kind_of_character(kinds: torch.Tensor) -> torch.Tensor:
     """Gives every byte the kind of its character, which is known at the character's first byte."""
     positions = torch.arange(kinds.shape[1], device=kinds.device)
-    first = torch.where(kinds != NOTHING, positions, 0).cummax(dim=1).values
+    # By index: transformers' exporter to ONNX puts a plain tuple in the place of PyTorch's named one.
+    first = torch.where(kinds != NOTHING, positions, 0).cummax(dim=1)[0]
     return kinds.gather(1, first)
 
 

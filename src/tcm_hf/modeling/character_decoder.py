@@ -85,10 +85,51 @@ class DecodingState:
         # They are read at every step, fastest where each head's lie together.
         self.memory = [(keys.contiguous(), values.contiguous()) for keys, values in self.memory]
 
+    @property
+    def mask(self) -> torch.Tensor | None:
+        """Added to the attention over the content; all that is remembered may be looked at."""
+        return None
+
+    def remember(self, layer: int, new: KeysValues) -> KeysValues:
+        """Keys and values of all characters of a layer, after those of the next one have come."""
+        if layer == len(self.content):
+            self.content.append(new)
+        else:
+            keys, values = self.content[layer]
+            self.content[layer] = torch.cat([keys, new[0]], dim=2), torch.cat([values, new[1]], dim=2)
+        return self.content[layer]
+
     def select(self, rows: torch.Tensor) -> None:
         """Keeps these rows of the batch."""
         self.memory = [(keys[rows], values[rows]) for keys, values in self.memory]
         self.content = [(keys[rows], values[rows]) for keys, values in self.content]
+
+
+@dataclass
+class LoopState(DecodingState):
+    """The same where no shape may change: room for all characters from the start.
+
+    Args:
+        memory: keys and values of the memory for every layer.
+        content: keys and values for every layer, (N, heads, steps, head_dim); what is not read yet is 0.
+        position: (1,) index of the characters that come next.
+    """
+
+    position: torch.Tensor = field(default_factory=lambda: torch.zeros(1, dtype=torch.long))
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """(1, 1, 1, steps), -inf where nothing is remembered yet."""
+        keys = self.content[0][0]
+        ahead = torch.arange(keys.shape[2], device=keys.device) > self.position
+        return torch.zeros_like(ahead, dtype=keys.dtype).masked_fill(ahead, -torch.inf)[None, None, None]
+
+    def remember(self, layer: int, new: KeysValues) -> KeysValues:
+        """Puts keys and values of the next character into their place."""
+        keys, values = self.content[layer]
+        here = (torch.arange(keys.shape[2], device=keys.device) == self.position)[:, None]
+        self.content[layer] = torch.where(here, new[0], keys), torch.where(here, new[1], values)
+        return self.content[layer]
 
 
 class CharacterDecoder(nn.Module):
@@ -168,19 +209,21 @@ class CharacterDecoder(nn.Module):
         Returns:
             (N, classes) logits of the character that follows.
         """
-        content = self.embed(tokens[:, None], position)
-        query = self.pos_queries[:, position : position + 1].expand(tokens.shape[0], -1, -1)
+        query = self.pos_queries[:, position : position + 1]
+        return self._advance(state, query, self.embed(tokens[:, None], position))
+
+    def step_in_loop(self, state: LoopState, tokens: torch.Tensor) -> torch.Tensor:
+        """As `step`, at the position of the state, which is a number of the graph."""
+        query = self.pos_queries.index_select(1, state.position)
+        positions = nn.functional.pad(self.pos_queries, (0, 0, 1, 0)).index_select(1, state.position)
+        return self._advance(state, query, self.scale * self.text_embed(tokens[:, None]) + positions)
+
+    def _advance(self, state: DecodingState, query: torch.Tensor, content: torch.Tensor) -> torch.Tensor:
+        """(1, 1, D) query and (N, 1, D) content of a position -> (N, classes)."""
+        query = query.expand(content.shape[0], -1, -1)
         for i, (layer, memory) in enumerate(zip(self.layers, state.memory, strict=True)):
-            keys_values = layer.content_keys_values(content)
-            if position:
-                keys_values = tuple(
-                    torch.cat([past, new], dim=2)
-                    for past, new in zip(state.content[i], keys_values, strict=True)
-                )
-                state.content[i] = keys_values
-            else:
-                state.content.append(keys_values)
-            query = layer(query, layer.norm_q(query), keys_values, memory, None, None)
+            keys_values = state.remember(i, layer.content_keys_values(content))
+            query = layer(query, layer.norm_q(query), keys_values, memory, state.mask, None)
             if layer is not self.layers[-1]:
-                content = layer(content, layer.norm_c(content), keys_values, memory, None, None)
+                content = layer(content, layer.norm_c(content), keys_values, memory, state.mask, None)
         return self.head(self.norm(query))[:, 0]

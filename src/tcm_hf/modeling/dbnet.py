@@ -30,9 +30,7 @@ class FPNC(nn.Module):
         """C2 … C5 -> (B, channels, H/4, W/4)."""
         levels = [conv(x) for conv, x in zip(self.lateral_convs, feature_maps, strict=True)]
         for i in range(len(levels) - 1, 0, -1):
-            levels[i - 1] = levels[i - 1] + nn.functional.interpolate(
-                levels[i], size=levels[i - 1].shape[-2:]
-            )
+            levels[i - 1] += nn.functional.interpolate(levels[i], size=levels[i - 1].shape[-2:])
         smoothed = [conv(x) for conv, x in zip(self.smooth_convs, levels, strict=True)]
         size_hw = smoothed[0].shape[-2:]
         return torch.cat(

@@ -1,6 +1,7 @@
 """What every detection head offers: maps for decoding, its loss, the loss of the matching map."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -52,3 +53,16 @@ class DetectionHead(nn.Module, ABC):
     @abstractmethod
     def label_shapes(self, size_hw: tuple[int, int]) -> dict[str, tuple[int, ...]]:
         """The labels that the losses read, with their shapes for one image of `size_hw`."""
+
+    def check_labels(self, labels: Labels, image_shape: Sequence[int]) -> None:
+        """Raises ValueError if a label is missing or does not fit images of (B, 3, H, W)."""
+        batch_size, _, height, width = image_shape
+        expected = self.label_shapes((height, width))
+        if missing := [name for name in expected if name not in labels]:
+            raise ValueError(f"`labels` must hold {list(expected)}: {missing} are missing.")
+        for name, shape in expected.items():
+            if tuple(labels[name].shape) != (batch_size, *shape):
+                raise ValueError(
+                    f"`labels[{name!r}]` must be {(batch_size, *shape)} for these images: "
+                    f"got {tuple(labels[name].shape)}."
+                )

@@ -10,6 +10,7 @@ import torch
 from .caption_tokenizer import CaptionTokenizer
 from .character_decoder import CharacterDecoder, KeysValues
 from .configuration_clip4str import CLIP4STRConfig
+from .exported_graph import is_exporting
 from .recognition_decoding import read_again, read_at_once, read_fixed, read_words, word_lengths
 
 
@@ -74,7 +75,7 @@ class CrossReading:
     ):
         self.visual, self.decoder, self.tokenizer, self.encode = visual, decoder, tokenizer, encode
         # A fixed number of steps promises a graph without questions to the data.
-        self.every_row = num_steps is not None
+        self.every_row = num_steps is not None or is_exporting()
         self.image = decoder.project_memory(memory)
         self.caption_ids = tokenizer(visual.logits.argmax(-1))
         self.captions = encode(self.caption_ids, not self.every_row)

@@ -1,7 +1,7 @@
 """Image towers: a photo becomes a feature pyramid, a global and a dense embedding in CLIP's joint space."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import timm
@@ -72,6 +72,15 @@ class ImageTower(nn.Module, ABC):
     @abstractmethod
     def forward(self, pixel_values: torch.Tensor) -> ImageTowerOutput:
         """(B, 3, H, W), H and W multiples of `size_divisor` -> pyramid and embeddings."""
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raises ValueError if images of this shape cannot be looked at."""
+        divisor = self.size_divisor
+        if len(shape) != 4 or any(side == 0 or side % divisor for side in shape[-2:]):
+            raise ValueError(
+                f"`pixel_values` must be (B, 3, H, W) with H and W multiples of {divisor}: got "
+                f"{tuple(shape)}; TCMImageProcessor resizes images so."
+            )
 
 
 def _clip_resnet_trunk(config: CLIPResNetTowerConfig) -> nn.Module:

@@ -7,6 +7,8 @@ from torch import nn
 from transformers.activations import QuickGELUActivation
 from transformers.models.clip.modeling_clip import CLIPAttention, CLIPModel, CLIPVisionModelWithProjection
 
+from .cpu_inference import is_cpu_inference
+
 
 class LeanQuickGELU(nn.Module):
     """`x * sigmoid(1.702 x)`, rounded as transformers rounds it; at inference on a CPU it works in place.
@@ -17,7 +19,7 @@ class LeanQuickGELU(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """(B, ..., D) -> the same shape; `hidden` is overwritten where no gradient can ask for it."""
-        if not _is_cpu_inference(hidden):
+        if not is_cpu_inference(hidden):
             return hidden * torch.sigmoid(1.702 * hidden)
         for row in hidden:
             row.mul_((1.702 * row).sigmoid_())
@@ -36,7 +38,7 @@ class LeanCLIPAttention(CLIPAttention):
         """As `CLIPAttention`: (B, N, D) -> (B, N, D) and no weights."""
         kernel = self.config._attn_implementation
         is_lean = kernel == "sdpa" and hidden_states.dtype == torch.bfloat16 and attention_mask is None
-        if not (is_lean and _is_cpu_inference(hidden_states)):
+        if not (is_lean and is_cpu_inference(hidden_states)):
             return super().forward(hidden_states, attention_mask, **kwargs)
         queries, keys, values = (
             project(hidden_states).unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
@@ -44,12 +46,6 @@ class LeanCLIPAttention(CLIPAttention):
         )
         weights = torch.matmul(queries * self.scale, keys.transpose(2, 3)).softmax(dim=-1)
         return self.out_proj(torch.matmul(weights, values).transpose(1, 2).flatten(2)), None
-
-
-def _is_cpu_inference(hidden: torch.Tensor) -> bool:
-    """Whether it runs now, on a CPU, without gradients; what is traced may run elsewhere."""
-    is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return hidden.device.type == "cpu" and not torch.is_grad_enabled() and not is_traced
 
 
 def make_lean(clip: CLIPModel | CLIPVisionModelWithProjection) -> None:

@@ -19,7 +19,9 @@ from .configuration_clip4str import CLIP4STRConfig
 from .convolutional_patches import ConvolutionalPatchEmbeddings
 from .dual_reading import CrossReading, VisualReading
 from .global_batch import largest
+from .inference_copy import InferenceCopies
 from .lean_clip import make_lean
+from .onnx_model import Exportable
 from .permutations import reading_orders
 from .recognition_checks import IGNORED, check_images, check_labels, check_lengths
 from .recognition_training import PermutedBatch, own_caption_mask
@@ -49,7 +51,7 @@ class CLIP4STRTextRecognitionOutput(ModelOutput):
     hidden_states: tuple[torch.Tensor, ...] | None = None
 
 
-class CLIP4STRPreTrainedModel(PreTrainedModel):
+class CLIP4STRPreTrainedModel(InferenceCopies, PreTrainedModel):
     """Loading, saving, initialisation and freezing."""
 
     config: CLIP4STRConfig
@@ -96,7 +98,7 @@ class CLIP4STRPreTrainedModel(PreTrainedModel):
             init.zeros_(module.alpha)
 
 
-class CLIP4STRForTextRecognition(CLIP4STRPreTrainedModel):
+class CLIP4STRForTextRecognition(Exportable, CLIP4STRPreTrainedModel):
     """Reads the word in an image.
 
     The visual branch reads it from CLIP's image tokens. The cross branch takes what was read as a caption,
@@ -115,6 +117,8 @@ class CLIP4STRForTextRecognition(CLIP4STRPreTrainedModel):
         >>> outputs = model(**processor(images=crops, return_tensors="pt"))
         >>> words = [word["text"] for word in processor.post_process_text_recognition(outputs)]
     """
+
+    output_class = CLIP4STRTextRecognitionOutput
 
     def __init__(self, config: CLIP4STRConfig):
         super().__init__(config)
@@ -153,6 +157,11 @@ class CLIP4STRForTextRecognition(CLIP4STRPreTrainedModel):
             self.clip.logit_scale.requires_grad_(False)
             self.clip.text_model.embeddings.requires_grad_(False)
             self.clip.text_model.encoder.layers[:num_frozen].requires_grad_(False)
+
+    def run_small_image(self) -> None:
+        """Runs the image side; there are no batch norms behind it."""
+        size_hw = self.config.image_size_hw
+        self.image_memories(torch.zeros(1, 3, *size_hw, dtype=self.input_dtype, device=self.device))
 
     def get_input_embeddings(self) -> nn.Module:
         """The first layer of the image tower."""
@@ -245,7 +254,7 @@ class CLIP4STRForTextRecognition(CLIP4STRPreTrainedModel):
 
     def _end_tokens(self, tokens: torch.Tensor, caption_ids: torch.Tensor) -> torch.Tensor:
         end = (caption_ids == self.config.clip_config.text_config.eos_token_id).int().argmax(-1)
-        return tokens[torch.arange(len(end), device=end.device), end]
+        return tokens[torch.arange(end.shape[0], device=end.device), end]
 
     def caption_memory(self, caption_ids: torch.Tensor, skip_repeated: bool = True) -> torch.Tensor:
         """What the cross decoder sees of captions: (B, L) ids -> (B, L, C), (B, 1, C) with `pooled_memory`.

@@ -15,6 +15,7 @@ from .dbnet import DBNetHead
 from .detection_head import DetectionHead
 from .fcenet import FCENetHead
 from .image_towers import AttentionPool2d, ConvolutionalTower, ImageTower
+from .inference_copy import InferenceCopies
 from .matching import (
     AddedMatchingFusion,
     BimodalSimilarityMatching,
@@ -24,12 +25,14 @@ from .matching import (
     ProjectedSimilarityMatching,
     instance_language_matching,
 )
+from .onnx_model import Exportable
 from .outputs_tcm import TCMModelOutput, TCMTextDetectionOutput, backbone_fields
 from .pan import PANHead
 from .prompts import (
     FastTCMPrompt,
     FixedPrompt,
     PromptSequence,
+    SettledPromptSequence,
     TCMPrompt,
     TextRefiner,
     TextTower,
@@ -60,7 +63,7 @@ HEADS: dict[str, type[DetectionHead]] = {
 }
 
 
-class TCMPreTrainedModel(PreTrainedModel):
+class TCMPreTrainedModel(InferenceCopies, PreTrainedModel):
     """Loading, saving, initialisation and freezing shared by the models of this file."""
 
     config: TCMConfig
@@ -108,6 +111,22 @@ class TCMPreTrainedModel(PreTrainedModel):
         # fear of overwriting what is loaded; a head that starts its layers itself is such a module. All that
         # `_init_weights` calls leaves loaded tensors alone.
         super()._initialize_weights(module)
+
+    def leave_out_training_parts(self) -> None:
+        """Keeps the text embedding where it holds for all images, or the tokens of the prompt."""
+        backbone: Any = self.base_model
+        if backbone.prompt is None:
+            return
+        if not backbone.prompt.depends_on_image:
+            backbone.cache_text_embeddings()
+            return
+        embeddings, prompt = backbone.text_tower.embeddings, backbone.prompt
+        prompt.sequence = SettledPromptSequence(prompt.sequence, embeddings.token_embedding)
+        embeddings.token_embedding = None
+
+    def run_small_image(self) -> None:
+        """Runs on a grey square."""
+        self(torch.zeros(1, 3, 128, 128, dtype=self.input_dtype, device=self.device))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -298,12 +317,7 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
         Raises:
             ValueError: for another number of dimensions, or a side that is no multiple of `size_divisor`.
         """
-        divisor = self.image_tower.size_divisor
-        if pixel_values.ndim != 4 or any(side == 0 or side % divisor for side in pixel_values.shape[-2:]):
-            raise ValueError(
-                f"`pixel_values` must be (B, 3, H, W) with H and W multiples of {divisor}: got "
-                f"{tuple(pixel_values.shape)}; TCMImageProcessor resizes images so."
-            )
+        self.image_tower.check_shape(pixel_values.shape)
         feature_maps, global_embedding, dense_embedding = self.image_tower(pixel_values)
         text_embedding = matching_map = image_embedding = visual_prompt = None
         if self.matching_fusion is not None:  # all but the baseline
@@ -348,7 +362,7 @@ class TCMModel(BackboneMixin, TCMPreTrainedModel):
         )
 
 
-class TCMForTextDetection(TCMPreTrainedModel):
+class TCMForTextDetection(Exportable, TCMPreTrainedModel):
     """TCM or FastTCM with a text detection head; `config.head_config` chooses it.
 
     Args:
@@ -362,6 +376,8 @@ class TCMForTextDetection(TCMPreTrainedModel):
         >>> outputs = model(**processor(image, return_tensors="pt"))
         >>> results = processor.post_process_text_detection(outputs, target_sizes=[image.shape[:2]])
     """
+
+    output_class = TCMTextDetectionOutput
 
     def __init__(self, config: TCMConfig):
         super().__init__(config)
@@ -400,7 +416,7 @@ class TCMForTextDetection(TCMPreTrainedModel):
             ValueError: if a side is no multiple of `size_divisor`, or the labels do not fit the image.
         """
         if labels is not None:
-            self._check_labels(labels, pixel_values)
+            self.head.check_labels(labels, pixel_values.shape)
         backbone = self.model(pixel_values, output_embeddings=output_embeddings, **kwargs)
         maps = self.head(backbone, for_training=self.training or labels is not None)
         loss, loss_dict = None, None
@@ -426,20 +442,5 @@ class TCMForTextDetection(TCMPreTrainedModel):
                 losses["loss_matching"] = self.config.matching_loss_weight * auxiliary
         return losses
 
-    def _check_labels(self, labels: dict[str, torch.Tensor], pixel_values: torch.Tensor) -> None:
-        expected = self.head.label_shapes((pixel_values.shape[-2], pixel_values.shape[-1]))
-        if missing := [name for name in expected if name not in labels]:
-            raise ValueError(f"`labels` must hold {list(expected)}: {missing} are missing.")
-        for name, shape in expected.items():
-            if tuple(labels[name].shape) != (pixel_values.shape[0], *shape):
-                raise ValueError(
-                    f"`labels[{name!r}]` must be {(pixel_values.shape[0], *shape)} for these images: "
-                    f"got {tuple(labels[name].shape)}."
-                )
 
-
-__all__ = [
-    "TCMForTextDetection",
-    "TCMModel",
-    "TCMPreTrainedModel",
-]
+__all__ = ["TCMForTextDetection", "TCMModel", "TCMPreTrainedModel"]

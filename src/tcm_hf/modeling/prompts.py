@@ -91,6 +91,19 @@ class PromptSequence(nn.Module):
         return torch.cat([words[:, :1], contexts, words[:, 1:]], dim=1)
 
 
+class SettledPromptSequence(nn.Module):
+    """What a `PromptSequence` gives, computed once: inference needs no token table."""
+
+    def __init__(self, sequence: PromptSequence, token_embedding: nn.Embedding):
+        super().__init__()
+        self.prompt_embeds = nn.Buffer(sequence(token_embedding))
+        self.readout_index = nn.Buffer(sequence.readout_index)
+
+    def forward(self, token_embedding: nn.Embedding | None) -> torch.Tensor:
+        """(K, L, D)."""
+        return self.prompt_embeds
+
+
 class LanguagePromptGenerator(nn.Module):
     """Makes the vector that is added to the tokens of a joint embedding: `LN(σ(LN(x) W1 + b1)) W2 + b2`.
 

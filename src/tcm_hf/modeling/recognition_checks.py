@@ -10,7 +10,7 @@ IGNORED = -100
 
 def check_images(pixel_values: torch.Tensor) -> None:
     """Raises ValueError unless there is at least one image, (B, 3, H, W)."""
-    if pixel_values.ndim != 4 or not len(pixel_values):
+    if pixel_values.ndim != 4 or pixel_values.shape[0] == 0:
         raise ValueError(
             "`pixel_values` must be (B, 3, H, W) with at least one image: got "
             f"{tuple(pixel_values.shape)}. CLIP4STRProcessor makes them; skip a batch without images."

@@ -2,7 +2,8 @@
 
 import torch
 
-from .character_decoder import CharacterDecoder, DecodingState, KeysValues
+from .character_decoder import CharacterDecoder, DecodingState, KeysValues, LoopState
+from .exported_graph import is_exporting, repeat_while
 
 IMPOSSIBLE = -1e4
 """Logit of what cannot be: its softmax beside a 0 is exactly 0 in every dtype."""
@@ -70,7 +71,10 @@ def read_words(
 
     Returns:
         (B, T, classes) float32 logits, T that of the longest word; certain [E] behind the steps of a word.
+        T is `num_steps` in an exported graph.
     """
+    if is_exporting():
+        return read_in_loop(decoder, memory, num_steps, end_id, lengths)
     state = DecodingState(list(memory))
     keys = memory[0][0]
     rows = torch.arange(keys.shape[0], device=keys.device)
@@ -97,6 +101,54 @@ def read_words(
     if lengths is None:
         lengths = word_lengths(logits, end_id)
     return blank_after(logits, lengths, end_id)[:, : int(lengths.max())]
+
+
+def read_in_loop(
+    decoder: CharacterDecoder,
+    memory: list[KeysValues],
+    num_steps: int,
+    end_id: int,
+    lengths: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """What `read_words` reads, as a loop of the graph, which ends behind the longest word.
+
+    Args:
+        decoder: the branch's decoder.
+        memory: from `decoder.project_memory`, batch B.
+        num_steps: positions to read at most.
+        end_id: id of [E].
+        lengths: (B,) steps of every word; a word ends with its first [E] if None.
+
+    Returns:
+        (B, num_steps, classes) float32 logits; certain [E] behind the steps of a word.
+    """
+    keys = memory[0][0]
+    rows = keys.new_zeros(keys.shape[0], dtype=torch.long)
+    room = keys.new_zeros(keys.shape[0], keys.shape[1], num_steps, keys.shape[3])
+    blank = end_of_word_logits(decoder.head.out_features, end_id, keys.device)
+    places = torch.arange(num_steps, device=keys.device)
+
+    def goes_on(position, tokens, finished, logits, *content):
+        return (position[0] < num_steps) & ~finished.all()
+
+    def read_one(position, tokens, finished, logits, *content):
+        state = LoopState(memory, list(zip(content[::2], content[1::2], strict=True)), position)
+        predicted = decoder.step_in_loop(state, tokens).float()
+        logits = torch.where((places == position)[:, None], predicted[:, None], logits)
+        tokens = predicted.argmax(-1)
+        finished = finished | (tokens == end_id) if lengths is None else lengths <= position + 1
+        content = tuple(part for pair in state.content for part in pair)
+        return position + 1, tokens, finished, logits, *content
+
+    carried = (
+        rows.new_zeros(1),
+        torch.full_like(rows, decoder.begin_id),
+        torch.zeros_like(rows, dtype=torch.bool),
+        blank.repeat(rows.shape[0], num_steps, 1),
+        *(room.clone() for _ in range(2 * len(memory))),
+    )
+    logits = repeat_while(goes_on, read_one, carried)[3]
+    return blank_after(logits, word_lengths(logits, end_id) if lengths is None else lengths, end_id)
 
 
 def read_at_once(decoder: CharacterDecoder, memory: list[KeysValues], num_steps: int) -> torch.Tensor:

@@ -5,9 +5,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .recognized_text import RecognizedText
 from .spotting_results import ReadWord, read_word
-from .text_recognition import RecognizedText, TextRecognitionPipeline
 
+_LEAST_HEIGHT_PX = 64
 _TALL = 1.5  # crops higher than this many widths hold rotated words, or letters below one another
 # Both chosen on the training photos 831-890 of ICDAR 2015: hmean 0.397 end to end; without a threshold 0.348.
 _MARGIN = 0.05  # detectors cut descenders; in heights of the word
@@ -15,6 +16,11 @@ _LEAST_SCORE = 0.3
 _WORDS_AT_ONCE = 16
 _UPSIDE_DOWN_BELOW = 0.5  # readings with a higher score need no second look
 _CLEARLY = 0.5  # by which it must be better then: words upside down are rare, odd letters are not
+
+
+def crop_height_px(network_size: Mapping[str, int]) -> int:
+    """Height of crops that loses nothing: that of the network's picture, or more where that is small."""
+    return max(_LEAST_HEIGHT_PX, int(network_size["height"]))
 
 
 class _Reading(NamedTuple):
@@ -29,7 +35,7 @@ class CropReading:
 
     Args:
         image_processor: the detector's, which also cuts words out.
-        recognizer: reads crops.
+        recognizer: a `TextRecognitionPipeline`, or another that is called like it.
     """
 
     parameters: ClassVar[tuple[str, ...]] = (
@@ -45,7 +51,7 @@ class CropReading:
     )
     """Parameters of the pipeline that it goes by."""
 
-    def __init__(self, image_processor: Any, recognizer: TextRecognitionPipeline):
+    def __init__(self, image_processor: Any, recognizer: Any):
         self.image_processor = image_processor
         self.recognizer = recognizer
 
@@ -78,7 +84,7 @@ class CropReading:
         crops = [
             self.image_processor.crop_words(
                 image["image_rgb"],
-                [polygon.numpy() for polygon in found["polygons"]],
+                [np.asarray(polygon) for polygon in found["polygons"]],
                 short_side_px=self.recognizer.crop_height_px,
                 margin=_MARGIN if margin is None else margin,
             )

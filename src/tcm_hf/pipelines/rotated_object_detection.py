@@ -11,8 +11,10 @@ import numpy as np
 from torch.utils.data import Dataset
 from transformers.pipelines.base import ChunkPipeline
 
-from .picture_pipeline import check_range, image_of, single
-from .tiled_pipeline import Box, TiledPipeline, batches_of_one_shape, whole_pixel_box
+from .parameter_checks import check_range
+from .picture_pipeline import image_of, single
+from .pixel_boxes import Box, whole_pixel_box
+from .tiled_pipeline import TiledPipeline, batches_of_one_shape
 
 
 class RotatedObject(TypedDict):
@@ -116,7 +118,7 @@ class RotatedObjectDetectionPipeline(TiledPipeline, ChunkPipeline):
         for index, (x0, y0, x1, y1) in enumerate(boxes):
             features = self.image_processor(images=[image_rgb[y0:y1, x0:x1]], return_tensors="pt")
             prepared = {
-                "pixel_values": features["pixel_values"][0].to(self.dtype),
+                "pixel_values": features["pixel_values"][0].to(self.input_dtype),
                 "box": (x0, y0, x1, y1),
                 "size_hw": size_hw,
             }
@@ -135,7 +137,7 @@ class RotatedObjectDetectionPipeline(TiledPipeline, ChunkPipeline):
         for places, batch in batches_of_one_shape([tile["pixel_values"] for tile in tiles], len(tiles)):
             boxes = [tiles[place]["box"] for place in places]
             results = self.image_processor.post_process_rotated_object_detection(
-                self.model(pixel_values=batch),
+                self.network(pixel_values=batch),
                 threshold=threshold,
                 target_sizes=[(y1 - y0, x1 - x0) for x0, y0, x1, y1 in boxes],
                 nms_threshold=nms_threshold,

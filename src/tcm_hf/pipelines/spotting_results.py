@@ -1,13 +1,14 @@
-"""What `pipeline("text-spotting")` returns: words, and lines and paragraphs made of them."""
+"""What `pipeline("text-spotting")` returns: words, and lines and paragraphs made of them. No torch."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from .pixel_boxes import Box, whole_pixel_box
 from .reading_order import bounding_quad, group_words
-from .text_recognition import RecognizedCharacter, RecognizedText
-from .tiled_pipeline import Box, whole_pixel_box
+from .recognized_text import RecognizedCharacter, RecognizedText
 
 
 class SpottedWord(TypedDict):
@@ -55,6 +56,9 @@ class SpottedParagraph(TypedDict):
     lines: list[SpottedLine]
 
 
+Spotted = list[SpottedWord] | list[SpottedLine] | list[SpottedParagraph]
+
+
 class ReadWord(TypedDict):
     """A word before its place in the order of reading is known.
 
@@ -86,6 +90,31 @@ def read_word(detection_score: float, crop: Any, read: RecognizedText, quarter_t
         "outline": outline.tolist(),
         "corners": corners.tolist(),
     }
+
+
+def in_order(
+    words: Sequence[ReadWord],
+    output: str | None = None,
+    sort: str | None = None,
+    with_characters: bool = False,
+) -> Spotted:
+    """The words of an image as they are handed out.
+
+    Args:
+        words: In any order.
+        output: "words", "lines" or "paragraphs"; None for words.
+        sort: "reading", or "score" for the best first; None for reading.
+        with_characters: Whether the words keep their characters.
+    """
+    paragraphs = arrange(words, with_characters)
+    lines = [line for paragraph in paragraphs for line in paragraph["lines"]]
+    results: dict[str, Any] = {
+        "words": [word for line in lines for word in line["words"]],
+        "lines": lines,
+        "paragraphs": paragraphs,
+    }
+    wanted = results[output or "words"]
+    return sorted(wanted, key=itemgetter("score"), reverse=True) if sort == "score" else wanted
 
 
 def arrange(words: Sequence[ReadWord], with_characters: bool = False) -> list[SpottedParagraph]:

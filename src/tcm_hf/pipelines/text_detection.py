@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from .picture_pipeline import check_choice, check_range, image_of, single
+from .parameter_checks import check_choice, check_range
+from .picture_pipeline import image_of, single
+from .pixel_boxes import Box, whole_pixel_box
 from .reading_order import reading_order
-from .tiled_pipeline import Box, TiledPipeline, batches_of_one_shape, whole_pixel_box
+from .tiled_pipeline import TiledPipeline, batches_of_one_shape
 
 
 class TextDetection(TypedDict):
@@ -131,7 +133,7 @@ class TextDetectionPipeline(TiledPipeline):
         pixel_values = []
         for x0, y0, x1, y1 in boxes:
             features = self.image_processor(images=[image_rgb[y0:y1, x0:x1]], return_tensors="pt")
-            pixel_values.append(features["pixel_values"][0].to(self.dtype))
+            pixel_values.append(features["pixel_values"][0].to(self.input_dtype))
         return {"pixel_values": pixel_values, "boxes": boxes, "size_hw": size_hw}
 
     def _forward(self, model_inputs: dict) -> dict:
@@ -154,7 +156,7 @@ class TextDetectionPipeline(TiledPipeline):
 
     def _maps(self, pixel_values: torch.Tensor) -> list[dict[str, Any]]:
         """(B, 3, h, w) -> what `postprocess` needs of each."""
-        return self.image_processor.split_images(self.model(pixel_values=pixel_values))
+        return self.image_processor.split_images(self.network(pixel_values=pixel_values))
 
     def postprocess(
         self,

@@ -75,7 +75,7 @@ class TextExplanationPipeline(TextDetectionPipeline):
         return {"images": [image | {"image_rgb": photo} for image, photo in zip(images, photos, strict=True)]}
 
     def _maps(self, pixel_values: torch.Tensor) -> list[dict[str, Any]]:
-        outputs = self.model(pixel_values=pixel_values, output_embeddings=True)
+        outputs = self.network(pixel_values=pixel_values, output_embeddings=True)
         prompt = outputs.get("visual_prompt")
         prompts = [None] * len(pixel_values) if prompt is None else _array(prompt.norm(dim=1))
         embeddings = _array(outputs["image_embedding"].norm(dim=1))

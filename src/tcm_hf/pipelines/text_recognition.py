@@ -5,34 +5,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, overload
+from typing import Any, overload
 
 from torch.utils.data import Dataset
 
-from .picture_pipeline import PicturePipeline, check_range, image_of
-
-_MIN_CROP_HEIGHT_PX = 64
-
-
-class RecognizedCharacter(TypedDict):
-    """One character of a word and its probability, 0..1."""
-
-    character: str
-    score: float
-
-
-class RecognizedText(TypedDict):
-    """The text of one crop.
-
-    `score` is the product of the probabilities of its characters and of its end, 0..1. `characters` is there
-    on request, `edit_distance` (from what was read to the word of the lexicon) where a word of a lexicon was
-    taken.
-    """
-
-    text: str
-    score: float
-    characters: NotRequired[list[RecognizedCharacter]]
-    edit_distance: NotRequired[int]
+from .crop_reading import crop_height_px
+from .parameter_checks import check_range
+from .picture_pipeline import PicturePipeline, image_of
+from .recognized_text import RecognizedText
 
 
 class TextRecognitionPipeline(PicturePipeline):
@@ -80,9 +60,8 @@ class TextRecognitionPipeline(PicturePipeline):
 
     @property
     def crop_height_px(self) -> int:
-        """Height of crops that loses nothing: that of the network's picture, or more where that is small."""
-        size = self.processor.image_processor.size
-        return max(_MIN_CROP_HEIGHT_PX, int(size["height"]))
+        """See `crop_height_px`."""
+        return crop_height_px(self.processor.image_processor.size)
 
     @overload
     def __call__(self, inputs: list | tuple, **kwargs: Any) -> list[RecognizedText]: ...
@@ -123,11 +102,39 @@ class TextRecognitionPipeline(PicturePipeline):
         """
         return super().__call__(inputs, **kwargs)
 
+    def get_iterator(
+        self,
+        inputs: Any,
+        num_workers: int,
+        batch_size: int,
+        preprocess_params: dict[str, Any],
+        forward_params: dict[str, Any],
+        postprocess_params: dict[str, Any],
+    ) -> Iterator[RecognizedText]:
+        """As of the base class, but a list goes batch by batch: a third of the work around the model."""
+        if not isinstance(inputs, list) or num_workers:
+            return super().get_iterator(
+                inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params
+            )
+        batches = (inputs[start : start + batch_size] for start in range(0, len(inputs), batch_size))
+        return (
+            found
+            for batch in batches
+            for found in self._decoded(
+                self.forward(self._prepared(batch, **preprocess_params), **forward_params),
+                **postprocess_params,
+            )
+        )
+
     def preprocess(self, image: Any, timeout: float | None = None) -> dict:
         """Decode a crop and make the model's input of it, "pixel_values" `(1, 3, h, w)`."""
-        image_rgb = self.processor.image_processor.load_rgb_image(image_of(image), timeout=timeout)
-        features = self.processor(images=[image_rgb], return_tensors="pt")
-        return {"pixel_values": features["pixel_values"].to(self.dtype)}
+        return self._prepared([image], timeout)
+
+    def _prepared(self, images: list, timeout: float | None = None) -> dict:
+        load = self.processor.image_processor.load_rgb_image
+        crops = [load(image_of(image), timeout=timeout) for image in images]
+        features = self.processor(images=crops, return_tensors="pt")
+        return {"pixel_values": features["pixel_values"].to(self.input_dtype)}
 
     def _forward(
         self,
@@ -137,22 +144,27 @@ class TextRecognitionPipeline(PicturePipeline):
     ) -> dict:
         options = {"refine_iterations": refine_iterations, "use_cross_branch": use_cross_branch}
         chosen = {name: value for name, value in options.items() if value is not None}
-        return {"logits": self.model(**model_inputs, **chosen)["logits"]}  # (B, T, n + 1)
+        return {"logits": self.network(**model_inputs, **chosen)["logits"]}  # (B, T, n + 1)
 
-    def postprocess(
+    def postprocess(self, model_outputs: dict, **parameters: Any) -> RecognizedText:
+        """Decode the logits of one crop, `(1, T, n + 1)`."""
+        (found,) = self._decoded(model_outputs, **parameters)
+        return found
+
+    def _decoded(
         self,
         model_outputs: dict,
         lexicon: Any = None,
         max_lexicon_distance: float | None = None,
         charset: str | None = None,
         return_characters: bool = False,
-    ) -> RecognizedText:
-        """Decode the logits of one crop, `(1, T, n + 1)`."""
-        (found,) = self.processor.post_process_text_recognition(
+    ) -> list[RecognizedText]:
+        found = self.processor.post_process_text_recognition(
             model_outputs, lexicon=lexicon, charset=charset, max_lexicon_distance=max_lexicon_distance
         )
         if not return_characters:
-            del found["characters"]
+            for one in found:
+                del one["characters"]
         return found
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:

@@ -4,7 +4,6 @@
 # mypy: disable-error-code="override,assignment"
 
 from collections.abc import Iterator
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, overload
 
@@ -13,14 +12,13 @@ from transformers.pipelines import pipeline
 from transformers.pipelines.base import Pipeline
 
 from .crop_reading import CropReading
-from .picture_pipeline import check_choice, check_range, image_of, single
+from .parameter_checks import check_choice, check_range
+from .picture_pipeline import image_of, single
 from .recognizer_folder import RECOGNIZER_FOLDER, find_recognizer
 from .spotter_reading import SpotterReading
-from .spotting_results import ReadWord, SpottedLine, SpottedParagraph, SpottedWord, arrange
+from .spotting_results import ReadWord, Spotted, in_order
 from .text_detection import TextDetectionPipeline
 from .text_recognition import TextRecognitionPipeline
-
-Spotted = list[SpottedWord] | list[SpottedLine] | list[SpottedParagraph]
 
 
 class TextSpottingPipeline(TextDetectionPipeline):
@@ -39,9 +37,11 @@ class TextSpottingPipeline(TextDetectionPipeline):
 
     Args:
         recognizer: What reads the words that the model finds: a `TextRecognitionPipeline`, or a folder or Hub
-            id for `pipeline("text-recognition")`, which then gets the device and the dtype of the detector.
+            id for `pipeline("text-recognition")`, which then gets the device, the dtype and the backend of
+            the detector.
             `None` takes the recogniser saved with the model; without one a spotter reads by itself, and a
             detector gets the default of that task.
+        backend: As for `TextDetectionPipeline`; the recogniser's, too.
         args: As for every pipeline.
         kwargs: As for every pipeline, and the defaults of the parameters of `__call__`.
 
@@ -58,9 +58,9 @@ class TextSpottingPipeline(TextDetectionPipeline):
 
     reading: CropReading | SpotterReading
 
-    def __init__(self, *args: Any, recognizer: Any = None, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.reading = self._chosen_reading(recognizer)
+    def __init__(self, *args: Any, recognizer: Any = None, backend: str | None = None, **kwargs: Any):
+        super().__init__(*args, backend=backend, **kwargs)
+        self.reading = self._chosen_reading(recognizer, backend)
         self._forward_params = self._for_reading(self._forward_params)
 
     @property
@@ -68,7 +68,7 @@ class TextSpottingPipeline(TextDetectionPipeline):
         """What reads the words; `None` where the model does so itself."""
         return self.reading.recognizer
 
-    def _chosen_reading(self, recognizer: Any) -> CropReading | SpotterReading:
+    def _chosen_reading(self, recognizer: Any, backend: str | None) -> CropReading | SpotterReading:
         # Not by its class: a repository may bring the same class as a file of its own.
         if hasattr(type(recognizer), "prepare_parameters"):
             return CropReading(self.image_processor, recognizer)
@@ -87,8 +87,9 @@ class TextSpottingPipeline(TextDetectionPipeline):
             "text-recognition",
             model=None if recognizer is None else str(recognizer),
             device=self.device,
-            dtype=self.dtype,
+            dtype="auto" if self.is_type_chosen else self.dtype,
             trust_remote_code=is_trusted or None,
+            backend=backend,
         )
         return CropReading(self.image_processor, loaded)
 
@@ -191,15 +192,7 @@ class TextSpottingPipeline(TextDetectionPipeline):
     ) -> Spotted:
         """Put the words of one image in order."""
         words: list[ReadWord] = single(model_outputs["images"])["words"]
-        paragraphs = arrange(words, return_characters)
-        lines = [line for paragraph in paragraphs for line in paragraph["lines"]]
-        results: dict[str, Any] = {
-            "words": [word for line in lines for word in line["words"]],
-            "lines": lines,
-            "paragraphs": paragraphs,
-        }
-        wanted = results[output or "words"]
-        return sorted(wanted, key=itemgetter("score"), reverse=True) if sort == "score" else wanted
+        return in_order(words, output, sort, return_characters)
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
         """Save the model, and the recogniser, if there is one, in the folder "recognizer" inside.
