@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import shapely
 
 from tcm_hf.processing.contour_suppression import suppress_overlaps
 from tcm_hf.processing.fourier_contours import contour_from_fourier
-from tcm_hf.processing.polygons import polygon_iou
+from tcm_hf.processing.polygon_overlaps import polygon_iou
 
 
 def circles(centers, radii, points=40):
@@ -74,3 +75,9 @@ def test_none_and_one(count):
 def test_contours_without_area_do_no_harm():
     contours = np.concatenate([np.zeros((2, 40, 2)), circles([(0, 0)], [5])])
     assert 2 in suppress_overlaps(contours, np.array([0.9, 0.8, 0.7]), 0.1)
+
+
+def test_nothing_overlaps_by_more_than_all_and_nothing_is_compared(monkeypatch):
+    monkeypatch.setattr(shapely, "intersection", None)
+    contours = np.tile(np.array([[0, 0], [9, 0], [0, 9], [9, 9.0]]), (4, 1, 1))
+    assert suppress_overlaps(contours, np.array([0.1, 0.9, 0.5, 0.9]), 1.0).tolist() == [1, 3, 2, 0]

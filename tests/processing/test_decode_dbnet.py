@@ -5,13 +5,13 @@ import pytest
 
 from golden_files import load
 from tcm_hf.processing.decode_dbnet import decode_dbnet
+from tcm_hf.processing.polygon_growing import offset_polygon
+from tcm_hf.processing.polygon_overlaps import polygon_iou
 from tcm_hf.processing.polygons import (
     bounding_box,
-    offset_polygon,
     order_clockwise,
     perimeter_px,
     polygon_area,
-    polygon_iou,
     rasterise_polygon,
 )
 from text_shapes import curved, tilted
@@ -188,3 +188,22 @@ def test_the_map_is_not_changed_and_may_be_a_view():
     strided = decode_dbnet(np.asfortranarray(probability_map))
     np.testing.assert_array_equal(probability_map, before)
     np.testing.assert_array_equal(straight[0][0], strided[0][0])
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_inside_a_blob_gives_no_score_that_is_none(hole):
+    probability_map = np.zeros((40, 60), np.float32)
+    probability_map[5:35, 5:55] = 0.9
+    probability_map[15:25, 20:40] = hole
+    polygons, scores = decode_dbnet(probability_map)
+    assert len(polygons) == len(scores) and ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize("ratio", [1e6, 1e15, np.inf])
+@pytest.mark.parametrize("mode", ["quad", "polygon"])
+def test_growth_ends_where_it_covers_the_map(ratio, mode):
+    probability_map = np.zeros((40, 60), np.float32)
+    probability_map[5:15, 5:30] = 1
+    (polygon,), _ = decode_dbnet(probability_map, unclip_ratio=ratio, polygon_mode=mode)
+    assert np.isfinite(polygon).all() and len(polygon) < 1000
+    assert rasterise_polygon(polygon, (40, 60)).all()

@@ -8,7 +8,8 @@ import pytest
 from golden_files import load
 from tcm_hf.data.targets_fcenet import fcenet_targets
 from tcm_hf.processing.decode_fcenet import STRIDES, decode_fcenet
-from tcm_hf.processing.polygons import order_clockwise, polygon_area, polygon_iou
+from tcm_hf.processing.polygon_overlaps import polygon_iou
+from tcm_hf.processing.polygons import order_clockwise, polygon_area
 
 
 def golden_maps():

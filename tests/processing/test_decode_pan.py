@@ -6,7 +6,8 @@ import pytest
 from golden_files import load
 from tcm_hf.data.targets_pan import pan_targets
 from tcm_hf.processing.decode_pan import decode_pan
-from tcm_hf.processing.polygons import bounding_box, order_clockwise, polygon_iou
+from tcm_hf.processing.polygon_overlaps import polygon_iou
+from tcm_hf.processing.polygons import bounding_box, order_clockwise
 from text_shapes import curved, tilted
 
 SIZE_HW = (320, 640)
@@ -247,3 +248,18 @@ def test_the_maps_are_not_changed_and_may_be_views():
 def test_wrong_arguments_are_told(shapes, settings, message):
     with pytest.raises(ValueError, match=message):
         decode_pan(*(np.zeros(shape, np.float32) for shape in shapes), **settings)
+
+
+def test_a_way_as_long_as_noise_makes_it_is_left_in_bounded_time():
+    # A single way through the whole map, row by row: one round a pixel, were it followed to its end.
+    text = np.full((120, 200), -9, np.float32)
+    text[::2] = 9
+    text[1::4, -1] = text[3::4, 0] = 9
+    kernel = np.full_like(text, -9)
+    kernel[0, :3] = 9
+    polygons, scores = decode_pan(
+        text, kernel, np.zeros((4, *text.shape), np.float32), polygon_mode="polygon"
+    )
+    assert len(polygons) == len(scores) == 1
+    # So far as the map is high and wide: at most two rows of it.
+    assert bounding_box(polygons[0])[3] <= 4

@@ -62,3 +62,20 @@ def test_extreme_logits_do_not_overflow():
 def test_no_levels_are_an_error():
     with pytest.raises(ValueError, match="no levels"):
         decode_rotated([], [])
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 1e30])
+def test_a_box_that_is_none_takes_nothing_from_the_others(place, odd):
+    logits, boxes = two_levels()
+    expected = decode_rotated(logits, boxes)
+    broken = np.array([[50, 50, 9, 5, 0.1]], np.float32)
+    broken[0, place] = odd
+    found = decode_rotated([*logits, np.array([[9.0, 9.0]])], [*boxes, broken])
+    assert np.isfinite(found.polygons_xy).all()
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+
+
+def test_a_side_below_zero_is_no_box():
+    found = decode_rotated([np.array([[9.0]])], [np.array([[50, 50, -9, 5, 0.1]], np.float32)])
+    assert len(found.boxes) == 0

@@ -88,3 +88,14 @@ def test_arrays_that_do_not_belong_together_are_refused():
         decode_spotting(outputs | {"character_logits": np.zeros((2, 3, 13))}, size_hw=(9, 9))
     with pytest.raises(ValueError, match="control points"):
         decode_spotting(queries([1.0], [CORNERS], place_field="bezier_points"), size_hw=(9, 9))
+
+
+@pytest.mark.parametrize("far", [np.nan, np.inf, -1e38, 3e5])
+@pytest.mark.parametrize("place_field", ["control_points", "bezier_points"])
+def test_a_place_that_is_none_takes_nothing_from_the_others(far, place_field):
+    sound = CORNERS if place_field == "control_points" else CURVES
+    odd = [[far, 0], *sound[1:]]
+    found = decode_spotting(
+        queries([2.0, 2.0], [odd, sound], place_field), size_hw=(480, 640), nms_threshold=0.5
+    )
+    assert len(found.polygons_xy) == 1 and np.isfinite(found.polygons_xy[0]).all()

@@ -3,13 +3,16 @@
 import base64
 import io
 import threading
+import tracemalloc
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
-from tcm_hf.processing.image_loading import array_to_rgb, load_rgb_image, to_8_bits
+from tcm_hf.processing import image_loading
+from tcm_hf.processing.image_loading import load_rgb_image
+from tcm_hf.processing.pixel_arrays import array_to_rgb, to_8_bits
 
 RAMP = np.tile(np.linspace(0, 255, 64).round().astype(np.uint8), (24, 1))  # landscape, grey
 RGB = np.stack([RAMP, RAMP[::-1] // 2, 255 - RAMP], axis=-1)
@@ -154,6 +157,17 @@ def test_to_8_bits_of_odd_values():
     assert to_8_bits(np.array([[-3, 0, 131070]])).tolist() == [[0, 0, 255]]
     assert to_8_bits(np.array([[True, False]])).tolist() == [[255, 0]]
     assert to_8_bits(np.zeros((0, 4))).shape == (0, 4)
+    assert to_8_bits(np.full((2, 3), np.nan)).tolist() == [[0] * 3] * 2
+
+
+def test_a_large_deep_grey_picture_needs_little_more_memory_than_its_pixels():
+    image = Image.fromarray(np.full((1000, 4000), 65535, np.uint16))
+    tracemalloc.start()
+    loaded = load_rgb_image(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert loaded.getpixel((3999, 999)) == (255, 255, 255)
+    assert peak < 8 * 4_000_000 + 5 * 8 * 2**20  # one float64 copy of all would be 32 MB, three channels 96
 
 
 @pytest.mark.parametrize(
@@ -163,6 +177,25 @@ def test_to_8_bits_of_odd_values():
 def test_arrays_that_are_no_image_are_told(shape, words):
     with pytest.raises(ValueError, match=words):
         array_to_rgb(np.zeros(shape, np.uint8), channels_last=True)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.float32(3), "shape"),
+        (np.array(5), "shape"),
+        (np.zeros(3), "shape"),
+        (np.full((4, 5, 3), "a"), "real numbers"),
+        (np.full((4, 5), None), "real numbers"),
+        (np.zeros((4, 5), complex), "real numbers"),
+        (np.zeros((4, 5), "M8[s]"), "real numbers"),
+        (np.zeros((4, 5), [("x", int)]), "real numbers"),
+    ],
+    ids=["number", "no axis", "row", "texts", "objects", "complex", "dates", "records"],
+)
+def test_arrays_of_something_else_are_a_value_error(array, words):
+    with pytest.raises(ValueError, match=words):
+        load_rgb_image(array)
 
 
 def test_paths_bytes_data_uris_and_base64(tmp_path):
@@ -208,6 +241,17 @@ def test_broken_files_are_named(tmp_path):
         load_rgb_image(tmp_path)
 
 
+@pytest.mark.parametrize("is_open", [False, True], ids=["bytes", "PIL image"])
+def test_no_program_is_run_to_draw_a_picture(monkeypatch, is_open):
+    def fail(*_, **__):
+        raise AssertionError("Ghostscript was called")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", fail)
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 10\n%%EndComments\nshowpage\n%%EOF\n"
+    with pytest.raises(ValueError, match="EPS files are programs"):
+        load_rgb_image(Image.open(io.BytesIO(content)) if is_open else content)
+
+
 @pytest.mark.parametrize("thing", [None, 3, [RGB], {"a": 1}])
 def test_other_objects_are_a_type_error(thing):
     with pytest.raises(TypeError, match=type(thing).__name__):
@@ -242,3 +286,16 @@ def test_urls(web, monkeypatch):
         load_rgb_image(f"{web}/missing.png", timeout=5)
     with pytest.raises(ValueError, match="/page is not an image"):
         load_rgb_image(f"{web}/page", timeout=5)
+
+
+def test_an_address_that_sends_without_end_is_left(web, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(image_loading, "_MOST_BYTES", 100)
+    with pytest.raises(ValueError, match=r"ok\.png sends more than 100 bytes"):
+        load_rgb_image(f"{web}/ok.png", timeout=5)
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://", "https://a b/", "http://\ud800.x/"])
+def test_what_is_no_address_is_told(address):
+    with pytest.raises(ValueError, match="Could not fetch"):
+        load_rgb_image(address, timeout=1)

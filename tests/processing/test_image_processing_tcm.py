@@ -16,7 +16,8 @@ from tcm_hf.processing.image_processing_tcm import (
     TCMImageProcessorPil,
 )
 from tcm_hf.processing.image_sizes import processed_size_hw, shrink_factor
-from tcm_hf.processing.polygons import order_clockwise, polygon_iou, signed_area
+from tcm_hf.processing.polygon_overlaps import polygon_iou
+from tcm_hf.processing.polygons import order_clockwise, signed_area
 
 SIZE = {"shortest_edge": 64, "longest_edge": 160}
 RGB = np.random.default_rng(0).integers(0, 256, (50, 120, 3), dtype=np.uint8)
@@ -417,7 +418,7 @@ def test_the_flat_folder_can_travel():
     for path in folder.glob("*.py"):
         for line in path.read_text().splitlines():
             if re.match(r"\s*(from\s+\.|import\s+\.)", line):
-                name = re.fullmatch(r"from \.(\w+) import .+", line)
+                name = re.fullmatch(r"\s*from \.(\w+) import .+", line)
                 assert name, f"{path.name}: {line}"
                 assert (folder / f"{name[1]}.py").is_file()
             assert "tcm_hf." not in line or ">>>" in line, f"{path.name}: {line}"

@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 import shapely
 
+from tcm_hf.processing.polygon_growing import offset_polygon
+from tcm_hf.processing.polygon_overlaps import clip_to_image, polygon_iou
 from tcm_hf.processing.polygons import (
     as_polygon,
     bounding_box,
     clamp_to_image,
-    clip_to_image,
     min_area_quad,
-    offset_polygon,
     order_clockwise,
     perimeter_px,
     polygon_area,
-    polygon_iou,
     rasterise_polygon,
     short_side_px,
     signed_area,

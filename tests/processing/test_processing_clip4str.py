@@ -8,10 +8,11 @@ import torch
 from transformers.utils import ModelOutput
 
 import golden_files
+from tcm_hf.processing.character_codes import adapt_to_charset
 from tcm_hf.processing.image_processing_clip4str import CLIP4STRImageProcessorPil
 from tcm_hf.processing.lexicon import Lexicon
 from tcm_hf.processing.processing_clip4str import CLIP4STRProcessor
-from tcm_hf.processing.tokenization_clip4str import CaptionBPETokenizer, adapt_to_charset
+from tcm_hf.processing.tokenization_clip4str import CaptionBPETokenizer
 
 CROPS = [
     np.random.default_rng(seed).integers(0, 256, (15 + seed, 40, 3), dtype=np.uint8) for seed in range(2)

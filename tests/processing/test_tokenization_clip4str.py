@@ -6,12 +6,8 @@ import torch
 
 import golden_files
 from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
-from tcm_hf.processing.tokenization_clip4str import (
-    CHARSET_94,
-    CaptionBPETokenizer,
-    CharacterTokenizer,
-    adapt_to_charset,
-)
+from tcm_hf.processing.character_codes import CHARSET_94, adapt_to_charset
+from tcm_hf.processing.tokenization_clip4str import CaptionBPETokenizer, CharacterTokenizer
 
 RUSSIAN = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 

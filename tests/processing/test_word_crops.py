@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tcm_hf.processing.polygons import offset_polygon
+from tcm_hf.processing.polygon_growing import offset_polygon
 from tcm_hf.processing.word_crops import WordCropping, rectify_word
 
 SIZE_HW = (400, 640)

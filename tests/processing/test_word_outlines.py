@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tcm_hf.processing.polygons import min_area_quad, offset_polygon
+from tcm_hf.processing.polygon_growing import offset_polygon
+from tcm_hf.processing.polygons import min_area_quad
 from tcm_hf.processing.word_outlines import outline_corners, reading_outline, smooth_curve, word_outline
 
 BOX = [[10, 10], [110, 10], [110, 40], [10, 40]]

@@ -10,7 +10,8 @@ from transformers.image_processing_utils import BaseImageProcessor, BatchFeature
 from transformers.image_utils import ChannelDimension, SizeDict, is_valid_image
 from transformers.utils import logging
 
-from .image_loading import array_to_rgb, as_numpy, has_channels_last, load_rgb_image, to_8_bits
+from .image_loading import load_rgb_image
+from .pixel_arrays import array_to_rgb, as_numpy, has_channels_last, to_8_bits
 
 logger = logging.get_logger(__name__)
 
@@ -75,6 +76,9 @@ class AnyPictureProcessing(BaseImageProcessor):
         elif isinstance(image, (np.ndarray, torch.Tensor)):
             input_data_format = _layout(image, input_data_format)
             image = as_numpy(image) if isinstance(self, PilBackend) else image
+        if isinstance(self, TorchvisionBackend) and _is_photo(image, input_data_format):
+            # The stock method takes the channels apart at once; together, torch resizes them twice as fast.
+            return torch.from_numpy(image).permute(2, 0, 1).to(kwargs.get("device"))
         return super().process_image(
             image, do_convert_rgb=False, input_data_format=input_data_format, **kwargs
         )
@@ -101,6 +105,8 @@ class AnyPictureProcessing(BaseImageProcessor):
         if do_resize:
             # One by one: photos and crops of words hardly ever share a size.
             images = [self._stretched(image, size, resample, **kwargs) for image in images]
+        if isinstance(self, TorchvisionBackend):  # numbers that follow are faster with the channels apart
+            images = [image.contiguous() for image in images]
         shapes = {tuple(image.shape) for image in images}
         if return_tensors is not None and len(shapes) > 1:
             raise ValueError(
@@ -167,6 +173,17 @@ def _single_images(images: Any) -> Iterable[Any]:
         yield from images
     else:
         yield images
+
+
+def _is_photo(image: Any, layout: Any) -> bool:
+    """Whether these are pixels as they are decoded: `(H, W, 3)` uint8."""
+    return (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[-1] == 3
+        and layout == ChannelDimension.LAST
+    )
 
 
 def _layout(image: np.ndarray | torch.Tensor, input_data_format: Any) -> ChannelDimension:

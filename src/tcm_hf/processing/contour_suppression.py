@@ -22,8 +22,8 @@ def suppress_overlaps(contours_xy: np.ndarray, scores: np.ndarray, iou_threshold
     Returns:
         `(M,)` indices of the kept contours, the best first.
     """
-    if len(contours_xy) < 2:
-        return np.arange(len(contours_xy))
+    if len(contours_xy) < 2 or iou_threshold >= 1:  # nothing overlaps by more than all
+        return np.argsort(-scores, kind="stable")
     contours = _Contours(contours_xy)
     waiting = np.argsort(-scores, kind="stable")
     kept: list[np.ndarray] = []

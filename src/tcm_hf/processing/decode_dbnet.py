@@ -1,11 +1,13 @@
 """Probability map of DBNet -> text outlines with scores. Undoes what `dbnet.py` predicts; needs no torch."""
 
+import math
 from typing import Literal
 
 import cv2
 import numpy as np
 
-from .polygons import grow_on_pixels, order_clockwise, unclip_distance_px, unshrink_distance_px
+from .polygon_growing import grow_on_pixels
+from .polygons import order_clockwise, unclip_distance_px, unshrink_distance_px
 
 PolygonMode = Literal["quad", "polygon"]
 
@@ -57,22 +59,24 @@ def decode_dbnet(
     if polygon_mode not in ("quad", "polygon"):
         raise ValueError(f'`polygon_mode` must be "quad" or "polygon": got {polygon_mode!r}.')
     probability_map = np.ascontiguousarray(probability_map, dtype=np.float32)
+    farthest_px = sum(probability_map.shape)  # from anywhere to everywhere: farther, only the work would grow
     polygons, scores = [], []
     for contour in _contours(probability_map > binarize_threshold, max_candidates):
         kernel = _simplified(contour, arc_length_ratio)
         if len(kernel) < 4:  # Parity: triangles, bars and dots are no text (papers' released code)
             continue
         score = mean_inside(probability_map, kernel)
-        if score < score_threshold:
+        if not score_threshold <= score < math.inf:  # a hole of a blob may hold what is no number
             continue
         if shrink_ratio is None:
             distance_px = unclip_distance_px(kernel, unclip_ratio)
         else:
             distance_px = unshrink_distance_px(kernel, shrink_ratio)
+        distance_px = min(farthest_px, distance_px)
         polygon = _grown_outline(kernel, distance_px, polygon_mode, min_side_px)
         if polygon is not None:
             polygons.append(order_clockwise(polygon))
-            scores.append(score)
+            scores.append(min(score, 1.0))
     return polygons, np.array(scores, dtype=np.float32)
 
 
@@ -82,7 +86,7 @@ def _contours(kernels: np.ndarray, max_candidates: int) -> list[np.ndarray]:
     # the bottom-most outline, so that is where `max_candidates` begins to count. Upstream looks at one
     # outline more than `max_candidates` says.
     contours, _ = cv2.findContours(kernels.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    return list(contours[:max_candidates])
+    return list(contours[: int(max_candidates)])
 
 
 def _simplified(contour: np.ndarray, arc_length_ratio: float | None) -> np.ndarray:

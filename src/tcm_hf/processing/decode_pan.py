@@ -72,7 +72,15 @@ def decode_pan(
     _, label_map = cv2.connectedComponents(kernels.view(np.uint8), connectivity=4)
     pixels = np.flatnonzero(text)  # from here on only text pixels matter, row by row
     embeddings = pixel_embeddings.reshape(len(pixel_embeddings), -1)[:, pixels].T.astype(np.float32)
-    labels = _aggregated(label_map.ravel()[pixels], embeddings, _neighbors(text, pixels), embedding_distance)
+    # A kernel is taught to lie in the middle of its text, so no text is farther from it than the map is long.
+    # What noise makes, ways as long as the map has pixels, would take a round a pixel.
+    labels = _aggregated(
+        label_map.ravel()[pixels],
+        embeddings,
+        _neighbors(text, pixels),
+        embedding_distance,
+        most_rounds=sum(text.shape),
+    )
     np.put(label_map, pixels, labels)
     areas = np.bincount(labels)
     means = np.bincount(labels, weights=text_map.ravel()[pixels]) / np.maximum(areas, 1)
@@ -122,7 +130,11 @@ def _neighbors(text: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 
 def _aggregated(
-    kernel_labels: np.ndarray, embeddings: np.ndarray, neighbors: np.ndarray, embedding_distance: float
+    kernel_labels: np.ndarray,
+    embeddings: np.ndarray,
+    neighbors: np.ndarray,
+    embedding_distance: float,
+    most_rounds: int,
 ) -> np.ndarray:
     """Grow the kernels over the N text pixels; `(N,)` labels in, `(N,)` labels out, 0 = none.
 
@@ -136,7 +148,9 @@ def _aggregated(
     is_open[-1] = False  # the background
     frontier = np.flatnonzero(labels)
     turn = np.empty(len(labels), np.intp)
-    while len(frontier):
+    for _ in range(most_rounds):
+        if not len(frontier):
+            break
         reached = neighbors[frontier].ravel()
         free = is_open[reached]
         reached, owners = reached[free], np.repeat(labels[frontier], 4)[free]

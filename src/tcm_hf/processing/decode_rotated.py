@@ -8,6 +8,8 @@ import numpy as np
 from .rotated_boxes import boxes_to_polygons
 from .rotated_suppression import batched_rotated_nms
 
+_FAR_PX = 1e6  # farther out than any picture: the box of a network that has gone astray
+
 
 class RotatedObjects(NamedTuple):
     """Objects of one image, the best first."""
@@ -55,7 +57,9 @@ def rotated_candidates(
         place, label, scores = place[best], label[best], scores[best]
         if centerness_logits is not None:
             scores = scores * _sigmoid(centerness_logits[level].reshape(-1)[place])
-        found.append((boxes[level].reshape(-1, 5)[place], scores, label))
+        of_level = boxes[level].reshape(-1, 5)[place]
+        sound = _is_sound(of_level) & np.isfinite(scores)
+        found.append((of_level[sound], scores[sound], label[sound]))
     if not found:
         raise ValueError("There are no levels: `class_logits` is empty.")
     every_box, every_score, every_label = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -128,6 +132,11 @@ def merge_tile_objects(
     )
     kept = batched_rotated_nms(*together, nms_threshold)
     return RotatedObjects(*(values[kept] for values in together))
+
+
+def _is_sound(boxes: np.ndarray) -> np.ndarray:
+    """Which boxes (N, 5) can be those of objects: finite, within reach, no side below 0."""
+    return (np.abs(boxes) < _FAR_PX).all(axis=1) & (boxes[:, 2:4] >= 0).all(axis=1)  # false for NaN, too
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from .contour_suppression import suppress_overlaps
 
 __all__ = ["PLACES", "FoundWords", "decode_spotting", "fields_of"]
 
+_FAR = 1e3  # widths of the image from its corner: the place of a network that has gone astray
+
 PLACES = ("control_points", "bezier_points")
 """Fields that tell where words are: outlines, or control points of two cubic curves."""
 
@@ -92,7 +94,8 @@ def decode_spotting(
     if logits.ndim != 3 or len(logits) != len(score_logits):
         raise ValueError(f"`{text_field}` must be ({len(score_logits)}, T, V + 1): got {logits.shape}.")
     scores = _sigmoid(score_logits.astype(np.float64).mean(axis=1))
-    found = np.flatnonzero((scores > score_threshold) & np.isfinite(points).all(axis=(1, 2)))
+    is_near = (np.abs(points) < _FAR).all(axis=(1, 2))  # false for NaN, too
+    found = np.flatnonzero((scores > score_threshold) & is_near)
     outlines = points[found].astype(np.float64)
     if place_field == "bezier_points":
         outlines = bezier_outlines(outlines, points_per_curve)

@@ -7,6 +7,7 @@ from typing import Any
 
 _SHARE = (0, 1)
 _NOT_NEGATIVE = (0, math.inf)
+_MANY = 1_000_000  # settings come with checkpoints: none may ask for all memory
 _RANGES: dict[str, tuple[float, float]] = {
     "threshold": _SHARE,
     "score_threshold": _SHARE,
@@ -19,12 +20,16 @@ _RANGES: dict[str, tuple[float, float]] = {
     "region_exponent": _NOT_NEGATIVE,
     "center_exponent": _NOT_NEGATIVE,
     "embedding_distance": _NOT_NEGATIVE,
-    "num_contour_points": (3, math.inf),
-    "points_per_curve": (2, math.inf),
+    "shrink_ratio": _SHARE,
+    "arc_length_ratio": _SHARE,
+    "max_candidates": (0, _MANY),
+    "num_contour_points": (3, _MANY),
+    "points_per_curve": (2, _MANY),
     "recognition_threshold": _SHARE,
 }
 _MORE_THAN_LEAST = ("embedding_distance",)
-_WHOLE = ("num_contour_points", "points_per_curve")
+_WHOLE = ("max_candidates", "num_contour_points", "points_per_curve")
+_MAY_BE_NONE = ("shrink_ratio", "arc_length_ratio")
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
@@ -41,6 +46,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         if name not in settings:
             continue
         value = settings[name]
+        if value is None and name in _MAY_BE_NONE:
+            continue
         fits = isinstance(value, Real) and least <= float(value) <= most
         if not fits or (name in _MORE_THAN_LEAST and value == least) or (name in _WHOLE and value % 1):
             raise ValueError(

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import torch
 
 from .decode_dbnet import decode_dbnet
-from .decode_fcenet import STRIDES, decode_fcenet
 from .decode_pan import decode_pan
+from .float_arrays import float_array
 from .tiling import Tile, merge_tile_maps
 
 Maps = dict[str, Any]
@@ -20,6 +19,7 @@ Maps = dict[str, Any]
 
 _CENTRE = 0.5  # index i of a map names the pixel between the edges i and i + 1
 _PAN_STRIDE = 4
+_FCENET_STRIDE = 8  # of the finest level
 # Parity: PAN learns labels sampled at every fourth pixel (nearest), as the published program trains it, see
 # `PANHead.loss`. So cell i of its maps speaks of the input's pixel 4 i, whose centre lies at 4 i + 0.5, not
 # of the middle of the four pixels that it covers.
@@ -142,11 +142,13 @@ class FCENetDecoding(DetectorDecoding):
         "num_contour_points",
         "nms_threshold",
     )
-    size_divisor = STRIDES[0]
+    size_divisor = _FCENET_STRIDE
     seam_px = 8.0  # a few coefficients round the corners off
 
     def decode(self, maps: Maps, settings: Mapping[str, Any]) -> Outlines:
         """See `decode_fcenet`."""
+        from .decode_fcenet import decode_fcenet  # with shapely, which the other detectors do without
+
         polygons, scores = decode_fcenet(
             maps["region_logits"],
             maps["center_logits"],
@@ -154,7 +156,7 @@ class FCENetDecoding(DetectorDecoding):
             **_as_arguments(settings),
         )
         height, width = maps["region_logits"][0].shape[-2:]
-        return Outlines(polygons, scores, (height * STRIDES[0], width * STRIDES[0]))
+        return Outlines(polygons, scores, (height * _FCENET_STRIDE, width * _FCENET_STRIDE))
 
 
 DECODINGS: tuple[DetectorDecoding, ...] = (DBNetDecoding(), PANDecoding(), FCENetDecoding())
@@ -197,7 +199,7 @@ def split_images(outputs: Any) -> list[Maps]:
         maps = outputs["probability_map"]
         if hasattr(maps, "ndim") and maps.ndim != 3:
             raise ValueError(f"`probability_map` must have shape (B, H, W): got {tuple(maps.shape)}.")
-        return [{"probability_map": _array(one)} for one in maps]
+        return [{"probability_map": float_array(one)} for one in maps]
     by_field = {name: _checked_levels(outputs, name, decoding) for name in decoding.fields}
     counts = {name: [len(level) for level in levels] for name, levels in by_field.items()}
     if len(distinct := {count for of_levels in counts.values() for count in of_levels}) != 1:
@@ -225,7 +227,7 @@ def _checked_levels(outputs: Any, name: str, decoding: DetectorDecoding) -> list
             f"The outputs of this detector must hold {list(decoding.fields)}: `{name}` is missing. Give all "
             "that the model returned."
         )
-    levels = [_array(level) for level in (value if has_levels else [value])]
+    levels = [float_array(level) for level in (value if has_levels else [value])]
     dimensions = decoding.dimensions[decoding.fields.index(name)]
     for level in levels:
         if level.ndim != dimensions:
@@ -234,7 +236,3 @@ def _checked_levels(outputs: Any, name: str, decoding: DetectorDecoding) -> list
                 f"{level.shape}. Of one image give `maps[None]`."
             )
     return levels
-
-
-def _array(values: Any) -> np.ndarray:
-    return torch.as_tensor(values).detach().float().cpu().numpy()

@@ -13,8 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-_CHANNELS = (1, 2, 3, 4)  # grey, grey with alpha, RGB, RGBA
+from .jpeg_scans import MOST_SCANS, count_scans
+from .pixel_arrays import array_to_rgb, as_numpy, has_channels_last, to_8_bits
+
 _DEEP_GREY_MODES = ("I", "F")  # besides all that begin with "I;16"
+_PROGRAMS = ("EPS",)  # formats that are programs: Pillow has Ghostscript run them
+_MOST_BYTES = 1 << 29  # of what an address sends; no photo is larger
 
 
 def load_rgb_image(image: Any, timeout: float | None = None) -> Image.Image:
@@ -50,83 +54,6 @@ def load_rgb_image(image: Any, timeout: float | None = None) -> Image.Image:
         "An image must be a path, URL, bytes, PIL image, numpy array or torch tensor: "
         f"got {type(image).__name__}."
     )
-
-
-def has_channels_last(array: Any) -> bool:
-    """Guess where the channels of an image array are: numpy has them last, torch first, if both would fit."""
-    shape = tuple(array.shape)
-    first, last = shape[0] in _CHANNELS, shape[-1] in _CHANNELS
-    return last and not (first and hasattr(array, "detach"))
-
-
-def array_to_rgb(array: np.ndarray, channels_last: bool) -> np.ndarray:
-    """Bring an array of pixels to three channels, channels last. The number type stays.
-
-    Args:
-        array: `(H, W)` grey, or with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels, last or first.
-        channels_last: where the channels are; without meaning for `(H, W)`.
-
-    Returns:
-        `(H, W, 3)`, transparency blended onto white.
-
-    Raises:
-        ValueError: for another number of axes or channels, or an array without pixels.
-    """
-    if array.ndim not in (2, 3):
-        raise ValueError(
-            f"An image array must have shape (H, W), (H, W, C) or (C, H, W): got {array.shape}. "
-            "Give a batch as a list of images."
-        )
-    if array.size == 0:
-        raise ValueError(f"The image has no pixels: its array has shape {array.shape}. Leave it out.")
-    pixels = np.atleast_3d(array)
-    if array.ndim == 3 and not channels_last:
-        pixels = np.moveaxis(array, 0, -1)
-    channels = pixels.shape[-1]
-    if channels not in _CHANNELS:
-        raise ValueError(f"An image has 1, 2, 3 or 4 channels: got {channels} in an array of {array.shape}.")
-    if channels in (2, 4):
-        pixels = _on_white(pixels)
-    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
-
-
-def as_numpy(array: Any) -> np.ndarray:
-    """A numpy array of an array-like; tensors may live on any device, bfloat16 becomes float32."""
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-        array = array.float() if array.is_floating_point() else array
-    return np.asarray(array)
-
-
-def to_8_bits(array: np.ndarray) -> np.ndarray:
-    """Scale pixel values to 0..255 uint8.
-
-    The range they come in is told by their type, and by their largest value where the type leaves it open:
-    bool 0..1; uint16 0..65535; other integers 0..255 or, if one is larger, 0..65535; floats 0..1, else as
-    integers. Beyond 65535 the largest value becomes white. Negative values and NaN become black.
-    """
-    if array.dtype == np.uint8:
-        return array
-    peak = array[np.isfinite(array)].max(initial=0)
-    if array.dtype == bool or (array.dtype.kind == "f" and peak <= 1):
-        white = 1.0
-    elif peak <= 255 and array.dtype != np.uint16:
-        white = 255.0
-    else:
-        white = max(65535.0, float(peak))
-    values = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=white)
-    return np.rint((values / white).clip(0, 1) * 255).astype(np.uint8)
-
-
-def _on_white(array: np.ndarray) -> np.ndarray:
-    """Blend all but the last channel onto white with the last as the alpha."""
-    if array.dtype.kind in "iu":
-        white = float(np.iinfo(array.dtype).max) if array.dtype in (np.uint8, np.uint16) else 255.0
-    else:
-        white = 1.0 if array.max() <= 1 else 255.0
-    alpha = array[..., -1:].astype(np.float64) / white
-    blended = alpha * array[..., :-1] + (1 - alpha) * white
-    return (np.rint(blended) if array.dtype.kind in "iu" else blended).astype(array.dtype)
 
 
 def _load_text(text: str, timeout: float | None) -> Image.Image:
@@ -165,24 +92,33 @@ def _from_base64(text: str) -> bytes:
 
 def _fetch(url: str, timeout: float | None) -> bytes:
     # Many picture servers refuse a request without a User-Agent of its own.
-    request = urllib.request.Request(url, headers={"User-Agent": "tcm_hf", "Accept": "image/*,*/*;q=0.5"})
+    headers = {"User-Agent": "tcm_hf", "Accept": "image/*,*/*;q=0.5"}
     try:
+        request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            if response.status != 200:
-                raise ValueError(f"{response.status} for {url}: expected status 200 and an image.")
-            return response.read()
+            status, content = response.status, response.read(_MOST_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise ValueError(f"{error.code} for {url}: {error.reason}. Check the address.") from error
     except TimeoutError as error:
         raise ValueError(f"No answer within {timeout} s from {url}. Give a longer `timeout`.") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise ValueError(f"Could not fetch {url}: {reason}. Check the address and the network.") from error
+    if status != 200:
+        raise ValueError(f"{status} for {url}: expected status 200 and an image.")
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"{url} sends more than {_MOST_BYTES} bytes: expected an image. Check the address.")
+    return content
 
 
 def _decoded_bytes(content: bytes, name: str) -> Image.Image:
     if not content:
         raise ValueError(f"{name} is empty: expected the bytes of an image file.")
+    if content.startswith(b"\xff\xd8") and count_scans(content) > MOST_SCANS:
+        raise ValueError(
+            f"{name} wants its picture decoded more than {MOST_SCANS} times: no program writes such a JPEG. "
+            "Leave it out."
+        )
     return _decoded(lambda: Image.open(io.BytesIO(content)), name)
 
 
@@ -190,6 +126,8 @@ def _decoded(open_image: Callable[[], Image.Image], name: str) -> Image.Image:
     """Open and convert; whatever goes wrong in between is told as one ValueError with the name."""
     try:
         image = open_image()
+        if image.format in _PROGRAMS:
+            raise ValueError(f"{image.format} files are programs, which are not run: convert it to PNG first")
         image.load()
         if image.width == 0 or image.height == 0:
             raise ValueError(f"the image has no pixels, its size is {image.width} x {image.height}")
@@ -204,7 +142,7 @@ def _decoded(open_image: Callable[[], Image.Image], name: str) -> Image.Image:
 def _upright_rgb(image: Image.Image) -> Image.Image:
     image = _upright(image)
     if image.mode.startswith("I;16") or image.mode in _DEEP_GREY_MODES:
-        return Image.fromarray(to_8_bits(array_to_rgb(_deep_grey_array(image), channels_last=True)))
+        return Image.fromarray(to_8_bits(_deep_grey_array(image))).convert("RGB")
     if image.mode == "La":  # Pillow knows no way from here to RGBA
         image = image.convert("LA")
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:

@@ -1,11 +1,12 @@
 """Sizes and tiles of photos: what the image processors of text detectors and spotters share."""
 
-from typing import Any, Literal
-
-from transformers.image_utils import SizeDict
+from typing import TYPE_CHECKING, Any, Literal
 
 from .image_sizes import processed_size_hw, shrink_factor
 from .tiling import Tile, plan_tiles
+
+if TYPE_CHECKING:  # used where there is no transformers, too
+    from transformers.image_utils import SizeDict
 
 _LEGIBLE_SCALE = 0.5  # most letters of a photo survive being shrunk to half their size
 
@@ -25,7 +26,9 @@ class PhotoSizes:
         "list."
     )
 
-    def _processed_size_hw(self, size_hw: tuple[int, int], size: SizeDict, **kwargs: Any) -> tuple[int, int]:
+    def _processed_size_hw(
+        self, size_hw: tuple[int, int], size: "SizeDict", **kwargs: Any
+    ) -> tuple[int, int]:
         return processed_size_hw(size_hw, dict(size), kwargs["size_divisor"])
 
     def get_processed_size_hw(self, size_hw: tuple[int, int], size: dict | None = None) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """Plane geometry of text outlines: pure functions on numpy arrays.
 
+Moving outlines outwards is in polygon_growing.py, what they share in polygon_overlaps.py.
+
 One frame everywhere: `(x, y)` in pixels, x to the right, y down, measured at pixel *edges* (an image of
 width W spans 0..W). A polygon is an array `(P, 2)`, closed without repeating its first point. The order
 we hand out is clockwise as seen on the screen, starting at the top-left-most corner.
@@ -9,9 +11,6 @@ import math
 
 import cv2
 import numpy as np
-import pyclipper
-import shapely
-from shapely.geometry import MultiPolygon, Polygon
 
 _TIE_PX = 0.01  # corners whose x + y differ by less are equally far to the top left
 
@@ -121,23 +120,6 @@ def short_side_px(quad_xy: np.ndarray) -> float:
     return float(np.hypot(*(quad[1:3] - quad[:2]).T).min())
 
 
-def offset_polygon(polygon_xy: np.ndarray, distance_px: float, units_per_px: int = 256) -> list[np.ndarray]:
-    """Move the outline outwards (or inwards) by a distance, with round corners.
-
-    Args:
-        polygon_xy: `(P, 2)`.
-        distance_px: how far; negative shrinks.
-        units_per_px: the grid that the clipping library rounds to; 1 keeps whole pixels.
-
-    Returns:
-        The parts that result, `(P', 2)` float32 each, clockwise from the top left: usually one; none if the
-        polygon vanished; several if a thin waist broke.
-    """
-    path = np.rint(np.asarray(polygon_xy, dtype=np.float64).reshape(-1, 2) * units_per_px).astype(np.int64)
-    parts = _offset_path(path, distance_px * units_per_px, arc_tolerance=0.25 * units_per_px)
-    return [order_clockwise(np.asarray(part, dtype=np.float64) / units_per_px) for part in parts]
-
-
 def unclip_distance_px(kernel_xy: np.ndarray, unclip_ratio: float) -> float:
     """How far a shrunk text kernel has to grow: `area * unclip_ratio / perimeter`.
 
@@ -175,30 +157,6 @@ def unshrink_distance_px(kernel_xy: np.ndarray, shrink_ratio: float) -> float:
     return (math.sqrt(b * b + 4 * a * taken * polygon_area(kernel_xy)) - b) / (2 * a)
 
 
-def grow_on_pixels(kernel_xy: np.ndarray, distance_px: float) -> list[np.ndarray]:
-    """Move an outline outwards with round corners, all coordinates being whole pixels.
-
-    Args:
-        kernel_xy: `(P, 2)` integers.
-        distance_px: how far.
-
-    Returns:
-        The parts that result, `(P', 2)` int32 each, in the order of the clipping library: none without area,
-        several if the outline crossed itself.
-    """
-    parts = _offset_path(np.asarray(kernel_xy), distance_px, arc_tolerance=0.25)
-    return [np.asarray(part, dtype=np.int32) for part in parts]
-
-
-def _offset_path(path: np.ndarray, distance: float, arc_tolerance: float) -> list:
-    offset = pyclipper.PyclipperOffset(2.0, arc_tolerance)
-    try:
-        offset.AddPath(path.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
-    except pyclipper.ClipperException:  # fewer than three different points
-        return []
-    return offset.Execute(distance)
-
-
 def clamp_to_image(polygon_xy: np.ndarray, size_hw: tuple[float, float]) -> np.ndarray:
     """Pull outside points onto the image border; the number of points stays (a quad remains a quad).
 
@@ -211,58 +169,6 @@ def clamp_to_image(polygon_xy: np.ndarray, size_hw: tuple[float, float]) -> np.n
     """
     height, width = size_hw
     return as_polygon(polygon_xy).clip(0, np.array([width, height], dtype=np.float32))
-
-
-def clip_to_image(polygon_xy: np.ndarray, size_hw: tuple[float, float]) -> np.ndarray:
-    """Cut off what lies outside the image: the exact intersection, which may have more or fewer points.
-
-    Args:
-        polygon_xy: `(P, 2)`.
-        size_hw: (height, width) of the image in pixels.
-
-    Returns:
-        `(P', 2)` float32, clockwise from the top left; `(0, 2)` if nothing is inside. Of several
-        remaining parts the largest is kept.
-    """
-    height, width = size_hw
-    points = as_polygon(polygon_xy)
-    inside = (points >= 0) & (points <= np.array([width, height], dtype=np.float32))
-    if inside.all():
-        return order_clockwise(points)
-    return outline(to_shapely(points).intersection(shapely.box(0, 0, width, height)))
-
-
-def to_shapely(polygon_xy: np.ndarray) -> Polygon | MultiPolygon:
-    """A valid shapely geometry of the polygon; empty if it has no area.
-
-    Crossing outlines are repaired by `buffer(0)`, as the ICDAR evaluation scripts do.
-    """
-    points = as_polygon(polygon_xy)
-    if len(points) < 3:
-        return Polygon()
-    polygon = Polygon(points)
-    return polygon if polygon.is_valid else polygon.buffer(0)
-
-
-def outline(geometry: shapely.Geometry) -> np.ndarray:
-    """Outer ring of the largest polygon in a shapely geometry.
-
-    Returns:
-        `(P, 2)` float32, clockwise from the top left; `(0, 2)` if there is no area. Holes are filled.
-    """
-    parts = [part for part in shapely.get_parts(geometry) if isinstance(part, Polygon) and part.area > 0]
-    if not parts:
-        return np.zeros((0, 2), dtype=np.float32)
-    largest = max(parts, key=lambda part: part.area)
-    return order_clockwise(shapely.get_coordinates(largest.exterior)[:-1])
-
-
-def polygon_iou(first_xy: np.ndarray, second_xy: np.ndarray) -> float:
-    """Intersection over union of two polygons, 0..1; 0 if neither has an area."""
-    first, second = to_shapely(first_xy), to_shapely(second_xy)
-    shared = first.intersection(second).area
-    union = first.area + second.area - shared
-    return float(shared / union) if union > 0 else 0.0
 
 
 def rasterise_polygon(polygon_xy: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

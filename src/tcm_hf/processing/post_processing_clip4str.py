@@ -1,19 +1,19 @@
-"""Logits of CLIP4STR -> words, with or without a lexicon. The way there: processing_clip4str.py."""
+"""Logits of CLIP4STR -> words, with or without a lexicon, in numpy. The way there: processing_clip4str.py."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
+from .character_codes import CharacterCodes, adapt_to_charset
+from .float_arrays import float_array
 from .lexicon import Lexicon, LexiconLike, as_lexicon, check_charset, one_lexicon_each
-from .tokenization_clip4str import CharacterTokenizer, adapt_to_charset
 
 
 class CLIP4STRPostProcessing:
     """The decoding half of `CLIP4STRProcessor`."""
 
-    tokenizer: CharacterTokenizer
+    tokenizer: CharacterCodes
 
     def post_process_text_recognition(
         self,
@@ -42,17 +42,17 @@ class CLIP4STRPostProcessing:
         Raises:
             ValueError: if the logits do not fit to the tokenizer, or the lexicons not to the images.
         """
-        logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs.logits
+        logits = float_array(outputs["logits"] if isinstance(outputs, Mapping) else outputs.logits)
         known = self.tokenizer.charset
         if logits.ndim != 3 or logits.shape[-1] != len(known) + 1:
             raise ValueError(
                 f"Expected logits of shape (images, steps, {len(known) + 1}), for {len(known)} characters "
-                f"and the end: got {tuple(logits.shape)}. Model and processor must have the same charset."
+                f"and the end: got {logits.shape}. Model and processor must have the same charset."
             )
         if charset is not None:
             self.check_charset(charset)
         probabilities = _probabilities(logits, known, charset)
-        best, ids = (found.cpu().numpy() for found in probabilities.max(-1))
+        best, ids = probabilities.max(-1), probabilities.argmax(-1)
         steps = ids.shape[1]
         ended = ids == 0
         lengths = np.where(ended.any(1), ended.argmax(1), steps)
@@ -89,23 +89,23 @@ class CLIP4STRPostProcessing:
         check_charset(charset, self.tokenizer.charset)
 
     def _nearest(
-        self, lexicon: Lexicon, text: str, probabilities: torch.Tensor, limit: float | None
+        self, lexicon: Lexicon, text: str, probabilities: np.ndarray, limit: float | None
     ) -> dict[str, Any]:
         """The word of the lexicon next to a reading, the likeliest of equally near ones; or nothing."""
         found = lexicon.choose(text, lambda word: self._likelihood(word, probabilities), limit)
         return {} if found is None else {"text": found[0], "edit_distance": found[1]}
 
-    def _likelihood(self, word: str, probabilities: torch.Tensor) -> float:
+    def _likelihood(self, word: str, probabilities: np.ndarray) -> float:
         """Sum of the log probabilities of a word's characters and its end, step by step."""
         readable = adapt_to_charset(word, self.tokenizer.charset)
         ids = self.tokenizer.make_labels([readable], truncation=True)[0][: len(probabilities)].tolist()
-        return float(probabilities[range(len(ids)), ids].clamp_min(1e-30).log().sum())
+        return float(np.log(probabilities[range(len(ids)), ids].clip(1e-30)).sum())
 
 
-def _probabilities(logits: torch.Tensor, known: str, charset: str | None) -> torch.Tensor:
+def _probabilities(logits: np.ndarray, known: str, charset: str | None) -> np.ndarray:
     """(B, T, n + 1) float32 probabilities; those of characters that may not come are 0."""
-    logits = logits.detach().float()
     if charset is not None:
         allowed = [True] + [character in charset for character in known]
-        logits = logits.masked_fill(~torch.tensor(allowed, device=logits.device), float("-inf"))
-    return logits.softmax(-1)
+        logits = np.where(allowed, logits, np.float32(-np.inf))
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

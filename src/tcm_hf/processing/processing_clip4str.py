@@ -8,11 +8,13 @@ import torch
 from transformers.image_processing_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
+from .character_codes import CHARSET_94, MAX_LABEL_LENGTH
 from .image_processing_clip4str import CLIP4STRImageProcessor
 from .post_processing_clip4str import CLIP4STRPostProcessing
-from .tokenization_clip4str import CHARSET_94, MAX_LABEL_LENGTH, CaptionBPETokenizer, CharacterTokenizer
+from .tokenization_clip4str import CaptionBPETokenizer, CharacterTokenizer
 
 _CAPTIONS = "caption_tokenizer"  # folder beside the processor's files, and the argument
+_FOR_MODELS = ("trust_remote_code", "dtype", "torch_dtype")
 
 
 class CLIP4STRProcessor(CLIP4STRPostProcessing, ProcessorMixin):
@@ -195,10 +197,8 @@ class CLIP4STRProcessor(CLIP4STRPostProcessing, ProcessorMixin):
         cls, sub_processor_type: str, pretrained_model_name_or_path: Any, subfolder: str = "", **kwargs: Any
     ) -> CharacterTokenizer:
         """Our tokenizer beside this class; `AutoTokenizer` would prefer the code of a repository to ours."""
-        kwargs.pop("trust_remote_code", None)
-        return CharacterTokenizer.from_pretrained(
-            pretrained_model_name_or_path, subfolder=subfolder, **kwargs
-        )
+        own = _without_options_of_models(kwargs)
+        return CharacterTokenizer.from_pretrained(pretrained_model_name_or_path, subfolder=subfolder, **own)
 
     @classmethod
     def _get_arguments_from_pretrained(
@@ -210,9 +210,9 @@ class CLIP4STRProcessor(CLIP4STRPostProcessing, ProcessorMixin):
         )
         if captions is not None:
             folder = "/".join(filter(None, [kwargs.pop("subfolder", ""), captions["subfolder"]]))
-            kwargs.pop("trust_remote_code", None)
+            own = _without_options_of_models(kwargs)
             tokenizer = CaptionBPETokenizer.from_pretrained(
-                pretrained_model_name_or_path, subfolder=folder, **kwargs
+                pretrained_model_name_or_path, subfolder=folder, **own
             )
             # Without its files transformers makes one that knows nothing but the special tokens.
             if not set(tokenizer.get_vocab()).difference(tokenizer.all_special_tokens):
@@ -223,6 +223,11 @@ class CLIP4STRProcessor(CLIP4STRPostProcessing, ProcessorMixin):
                 )
             parts.append(tokenizer)
         return parts
+
+
+def _without_options_of_models(options: dict[str, Any]) -> dict[str, Any]:
+    """What a tokenizer takes of what `pipeline()` passes on; one that kept a dtype could not be saved."""
+    return {name: value for name, value in options.items() if name not in _FOR_MODELS}
 
 
 def _is_whole(array: np.ndarray | torch.Tensor) -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 import shapely
 
 from .decode_dbnet import PolygonMode
-from .polygons import bounding_box, clamp_to_image, min_area_quad, order_clockwise, outline, to_shapely
+from .polygon_overlaps import outline, to_shapely
+from .polygons import bounding_box, clamp_to_image, min_area_quad, order_clockwise
 from .tiling import Tile
 
 _SAME_TEXT = 0.5  # shared part of what both tiles can see of two outlines

@@ -120,7 +120,7 @@ def _rectified(
     rows = round(height) if height_px is None else height_px
     scale = 1.0 if height_px is None else rows / height
     columns = min(max(round(width * scale), 1), _MAX_ASPECT * rows)
-    return _sample(image_rgb, surface.grid_xy(rows, columns, border_px), scale)
+    return _sample(image_rgb, *surface.grid(rows, columns, border_px), scale)
 
 
 def _check_in_image(outline_xy: np.ndarray, size_hw: tuple[int, int]) -> None:
@@ -140,17 +140,19 @@ class _Plane:
         top, right, bottom, left = np.linalg.norm(np.roll(self.quad, -1, axis=0) - self.quad, axis=1)
         self.width_px, self.height_px = (top + bottom) / 2, (right + left) / 2
 
-    def grid_xy(self, rows: int, columns: int, border_px: float) -> np.ndarray:
-        """Where the centres of the crop's pixels lie in the photo, `(rows, columns, 2)`."""
+    def grid(self, rows: int, columns: int, border_px: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where the centres of the crop's pixels lie in the photo: x and y, `(rows, columns)` each."""
         # The border is added in the photo: further out, the plane of a strong perspective may turn over.
         u, v = border_px / self.width_px, border_px / self.height_px
         corners = self._bilinear(np.array([-u, 1 + u, 1 + u, -u]), np.array([-v, -v, 1 + v, 1 + v]))
         middle = corners.mean(axis=0)  # near the origin 32-bit numbers are exact enough
         unit_square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float32)
         matrix = cv2.getPerspectiveTransform(unit_square, (corners - middle).astype(np.float32))
-        x, y = np.meshgrid(_centres(columns), _centres(rows))
-        points = np.stack([x, y, np.ones_like(x)], axis=-1) @ matrix.T
-        return points[..., :2] / points[..., 2:] + middle
+        # What belongs to columns and to rows apart, so that only sums are made for every pixel.
+        of_columns = matrix[:, :1] * _centres(columns)
+        of_rows = matrix[:, 1:2] * _centres(rows) + matrix[:, 2:]
+        x, y, depth = (row[:, None] + column for row, column in zip(of_rows, of_columns, strict=True))
+        return x / depth + middle[0], y / depth + middle[1]
 
     def _bilinear(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         top_left, top_right, bottom_right, bottom_left = self.quad
@@ -171,30 +173,37 @@ class _Ribbon:
         self.width_px = float(self.along_px[-1])
         self.height_px = float(np.linalg.norm(edges[:, 1] - edges[:, 0], axis=-1).mean())
 
-    def grid_xy(self, rows: int, columns: int, border_px: float) -> np.ndarray:
-        """Where the centres of the crop's pixels lie in the photo, `(rows, columns, 2)`."""
+    def grid(self, rows: int, columns: int, border_px: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where the centres of the crop's pixels lie in the photo: x and y, `(rows, columns)` each."""
         along_px = _centres(columns) * (self.width_px + 2 * border_px) - border_px
         across = _centres(rows) * (1 + 2 * border_px / self.height_px) - border_px / self.height_px
         inside = along_px.clip(0, self.width_px)
         points, directions = smooth_curve(self.along_px, self.edges, inside)
         points = points + directions * (along_px - inside)[:, None, None]
-        return points[None, :, 0] + across[:, None, None] * (points[:, 1] - points[:, 0])[None]
+        top, down = points[:, 0].T, (points[:, 1] - points[:, 0]).T  # (2, columns)
+        x, y = top[:, None] + across[:, None] * down[:, None]
+        return x, y
 
 
 def _centres(count: int) -> np.ndarray:
     return (np.arange(count) + 0.5) / count
 
 
-def _sample(image: np.ndarray, points_xy: np.ndarray, scale: float) -> np.ndarray:
+def _sample(image: np.ndarray, x: np.ndarray, y: np.ndarray, scale: float) -> np.ndarray:
     """Pixels of the image at points; `scale` is how many of these come to one pixel."""
     size_wh = np.array(image.shape[1::-1])
-    low = np.floor(points_xy.min(axis=(0, 1)) - _PAD_PX).clip(0, size_wh - 1).astype(int)
-    high = np.ceil(points_xy.max(axis=(0, 1)) + _PAD_PX).clip(low + 1, size_wh).astype(int)
+    # From the first row to the last the points of a column go straight, so the outermost are in these two.
+    ends = np.stack([x[[0, -1]], y[[0, -1]]])
+    low = np.floor(ends.min(axis=(1, 2)) - _PAD_PX).clip(0, size_wh - 1).astype(int)
+    high = np.ceil(ends.max(axis=(1, 2)) + _PAD_PX).clip(low + 1, size_wh).astype(int)
     region = image[low[1] : high[1], low[0] : high[0]]
     if scale < 1:  # means of areas first, else what lies between the points would be lost
         size = np.ceil((high - low) * scale).astype(int)
         region = cv2.resize(region, size.tolist(), interpolation=cv2.INTER_AREA)
     factor = np.array(region.shape[1::-1]) / (high - low)
     # OpenCV counts from the centre of the first pixel.
-    index = ((points_xy - low) * factor - 0.5).astype(np.float32)
-    return cv2.remap(region, index[..., 0], index[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    columns, rows = (
+        ((points - start) * step - 0.5).astype(np.float32)
+        for points, start, step in zip((x, y), low, factor, strict=True)
+    )
+    return cv2.remap(region, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
