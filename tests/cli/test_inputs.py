@@ -95,3 +95,14 @@ def test_a_word_that_means_nothing_is_an_error_that_names_it(photos, word):
 def test_an_empty_list_is_an_error(photos):
     with pytest.raises(CommandError, match="no image"):
         expand_inputs(["-"], [])
+
+
+@pytest.mark.parametrize(
+    "pattern", ["photos/*/../../secret/*.jpg", "photos/*/../*.jpg", "photos/**/../b.jpg"]
+)
+def test_a_pattern_that_climbs_does_not_lead_results_out_of_their_folder(photos, pattern):
+    (photos.parent / "secret").mkdir()
+    (photos.parent / "secret" / "f.jpg").touch()
+    images = expand_inputs([pattern], [])
+    assert images and all(".." not in image.name.parts for image in images)
+    assert len({image.name for image in images}) == len(images)

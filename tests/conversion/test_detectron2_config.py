@@ -82,9 +82,18 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
         ("", "must hold sections of settings: it holds a NoneType"),
         ("_BASE_: 3\n", "`_BASE_` must name a file: it is a int"),
         ('_BASE_: "x.yaml"\n', "stands on more than 10 other configurations"),
+        ("a: !!bool x", "is no configuration"),
+        ("a: !!int ''", "is no configuration"),
+        ("a: !!float ''", "is no configuration"),
+        ("a: !!timestamp x", "is no configuration"),
+        ("a: 1" + ":1" * 400 + ".5", "is no configuration"),
+        ("a: 1" + ":59" * 100_000, "a number has 300001 characters"),  # half a minute, as a number
         ("a: '" + "x" * 1_000_001 + "'", "more than 1000000 characters"),
     ],
-    ids=["bomb", "merges", "deep", "deep literal", "cut", "list", "empty", "base", "itself", "long"],
+    ids=[
+        *("bomb", "merges", "deep", "deep literal", "cut", "list", "empty", "base", "itself"),
+        *("bool", "int", "float", "date", "large", "base 60", "long"),
+    ],
 )
 def test_what_is_no_configuration_is_refused(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):

@@ -111,7 +111,9 @@ def test_classes_are_words_for_the_model_and_codes_for_the_files():
     assert class_code("soccer ball field") == "soccer-ball-field"
 
 
-@pytest.mark.parametrize("names", [["car/truck"], ["car\\truck"], ["semi-trailer", "semi trailer"]])
+@pytest.mark.parametrize(
+    "names", [["car/truck"], ["car\\truck"], ["a" * 250], ["half \ud800"], ["semi-trailer", "semi trailer"]]
+)
 def test_classes_that_cannot_have_a_file_each_are_refused_before_one_is_written(tmp_path, names):
     with pytest.raises(ValueError, match="Each class needs a file of its own"):
         write_task1(tmp_path / "results", {}, ["ship", *names])

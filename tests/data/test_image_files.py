@@ -1,10 +1,12 @@
 """Picture files without decoding: upright sizes, equal files, files that are not there."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tcm_hf.data.image_files import equal_files, require_pictures, upright_size_hw
+from tcm_hf.data.image_files import equal_files, lies_there, require_pictures, upright_size_hw
 from tcm_hf.data.records import TextRecord
 from tcm_hf.data.words import WordRecord
 
@@ -40,6 +42,23 @@ def test_what_is_no_picture_is_named(tmp_path, content):
             upright_size_hw(content)
     with pytest.raises(ValueError, match=r"Cannot read the image .*a\.jpg"):
         upright_size_hw(path)
+
+
+def test_a_broken_header_of_any_format_is_a_value_error():
+    stream = io.BytesIO()
+    Image.new("RGB", (7, 4)).save(stream, "DDS")
+    content = bytearray(stream.getvalue())
+    content[80:84] = (1 << 14).to_bytes(4, "little")  # flags that Pillow tells with NotImplementedError
+    with pytest.raises(ValueError, match="Cannot read the image"):
+        upright_size_hw(bytes(content))
+
+
+def test_a_name_longer_than_names_are_is_that_of_no_file(tmp_path):
+    path = tmp_path / ("a" * 3000)
+    assert not lies_there(path) and not lies_there(tmp_path.joinpath(*["a"] * 3000))
+    assert equal_files([path, path]) == []
+    with pytest.raises(ValueError, match="not there"):
+        require_pictures([TextRecord(path)], tmp_path)
 
 
 def test_equal_files_are_found_by_their_bytes(tmp_path):

@@ -253,3 +253,15 @@ def test_what_nobody_reads_is_left_out(text):
 )
 def test_what_is_too_small_is_left_out(polygon):
     assert crops_of(polygon) == []
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_a_data_base_that_is_cut_off_is_told_and_ends_no_process(tmp_path, share):
+    pytest.importorskip("lmdb")
+    noise = np.random.default_rng(0).integers(0, 256, (60, 200, 3), np.uint8)
+    write_lmdb(tmp_path / "whole", [WordRecord(noise, str(index)) for index in range(100)])
+    content = (tmp_path / "whole" / "data.mdb").read_bytes()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "data.mdb").write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ValueError, match="cut off"):
+        LMDBWords(tmp_path / "cut")  # looking behind its end would be SIGBUS

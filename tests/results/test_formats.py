@@ -6,6 +6,7 @@ import pytest
 from json_schema import assert_follows, shipped_schema
 from tcm_hf.results import formats_annotation
 from tcm_hf.results import records as record_module
+from tcm_hf.results.formats_text import render_headed_text
 
 MODEL = {"id": "fasttcm-dbnet-tiny", "dtype": "float32", "device": "cpu"}
 PARAMS = {"threshold": 0.3, "polygon_mode": "quad", "sort": "score", "tile": None}
@@ -111,3 +112,17 @@ def test_records_follow_the_schema_that_ships(records):
     broken = {**records[0], "instances": [{"score": 2, "label": "text"}]}
     with pytest.raises(AssertionError):
         assert_follows(broken, schema)
+
+
+def test_a_file_name_that_is_no_utf8_is_written_and_read_back(tmp_path):
+    # Linux: bytes. Python gives b"caf\xe9.jpg" as a text with half a character in it.
+    odd = record("caf\udce9.jpg", (10, 20), [])
+    for render, parse in (
+        (record_module.render_json_lines, record_module.parse_json_lines),
+        (record_module.render_json_array, record_module.parse_json_array),
+        (formats_annotation.render_coco, formats_annotation.parse_coco),
+    ):
+        assert parse(render([odd]).encode().decode()) == [odd]
+    assert json.loads(record_module.render_json(odd).encode()) == odd
+    json.loads(formats_annotation.render_labelme(odd).encode())
+    assert "caf?.jpg" in render_headed_text(odd) and "Stra\u00dfe" in record_module.json_text("Stra\u00dfe")

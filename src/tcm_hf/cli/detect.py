@@ -11,6 +11,7 @@ from tcm_hf.cli.load_models import DETECTOR, SPOTTER, check_model_name, load_pip
 from tcm_hf.cli.output_formats import COCO, ICDAR, JSON, JSON_LINES, LABELME
 from tcm_hf.cli.photo_arguments import (
     DETECTION_PARAMETERS,
+    add_backend_argument,
     add_detection_arguments,
     add_device_arguments,
     add_model_argument,
@@ -20,6 +21,7 @@ from tcm_hf.cli.photo_arguments import (
     loading_options,
 )
 from tcm_hf.cli.photo_jobs import PhotoJob, run_photo_job
+from tcm_hf.results.pipeline_facts import effective_detection_params
 from tcm_hf.results.records import DETECTIONS
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def add_parser(subparsers: Any) -> None:
     model = parser.add_argument_group("model")
     add_model_argument(model, "--model", "the detector")
     add_device_arguments(model, "images", batch_size=1)
+    add_backend_argument(model)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -125,33 +128,6 @@ def detection_call_params(asked: dict[str, Any]) -> dict[str, Any]:
 def page_params(params: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """Parameters for a page of a PDF: its letters are small, so that its default is to be cut in tiles."""
     return {**params, "tile": "auto"} if "tile" in params and arguments.tile is None else params
-
-
-def effective_detection_params(asked: dict[str, Any], pipeline: "TextDetectionPipeline") -> dict[str, Any]:
-    """What a detector will go by: its processor's own value stands where none was asked for.
-
-    Settings that no argument of a verb names (PAN's kernels, FCENet's exponents …) are told with the rest.
-
-    Args:
-        asked: Parameters by name; `None` where nothing was asked for.
-        pipeline: The detector.
-    """
-    image_processor = pipeline.image_processor
-    not_for_it = set(pipeline.decoding_parameters) - set(pipeline.decoding_settings)
-    head_type = getattr(getattr(pipeline.model.config, "head_config", None), "head_type", None)
-    params = {
-        name: getattr(image_processor, name, None) if value is None and name not in not_for_it else value
-        for name, value in asked.items()
-    }
-    # Where the processor has a `shrink_ratio`, it takes the place of its own `unclip_ratio`.
-    has_choice = asked["unclip_ratio"] is None and "unclip_ratio" not in not_for_it
-    params["shrink_ratio"] = getattr(image_processor, "shrink_ratio", None) if has_choice else None
-    if params["shrink_ratio"] is not None:
-        params["unclip_ratio"] = None
-    if head_type:
-        settings = image_processor.get_decoding_settings(head_type)
-        params |= {name: getattr(image_processor, name) for name in settings if name not in params}
-    return params
 
 
 def _load_detector(arguments: argparse.Namespace) -> "TextDetectionPipeline":

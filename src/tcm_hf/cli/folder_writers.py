@@ -10,7 +10,15 @@ from typing import Any, Self
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.inputs import DRAWINGS_MARKER, ImageInput
 from tcm_hf.results.atomic import write_bytes_whole, write_text_whole
-from tcm_hf.results.records import Record, RecordKind, parse_json_lines, render_json_line, source_key
+from tcm_hf.results.records import (
+    READ_ERRORS,
+    Record,
+    RecordKind,
+    is_record,
+    parse_json_lines,
+    render_json_line,
+    source_key,
+)
 
 
 class FolderWriter:
@@ -92,8 +100,8 @@ class FolderWriter:
     def _records_at(self, path: Path) -> list[Record]:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            return [record] if record["schema"] == self.kind.schema else []
-        except (OSError, ValueError, KeyError, TypeError):
+            return [record] if is_record(record, self.kind) else []
+        except READ_ERRORS:
             return []
 
 
@@ -110,12 +118,12 @@ class JournaledFolderWriter(FolderWriter):
         self._entries: dict[str, dict[str, Any]] = {}
         # Without `--resume` too: images of other runs may lie in the folder. A journal that cannot be read is
         # none; resuming then stops at the first result that it does not vouch for.
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(*READ_ERRORS):
             lines = parse_json_lines(self.journal_path.read_text(encoding="utf-8"))
             self._entries = {
                 entry["result"]: entry
                 for entry in lines
-                if all(record["schema"] == kind.schema for record in entry["records"])
+                if all(is_record(record, kind) for record in entry["records"])
             }
 
     def write(self, image: ImageInput, record: Record) -> None:

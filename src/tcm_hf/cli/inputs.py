@@ -9,11 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.pdf_pages import PDF_SUFFIX, is_pdf, page_count
-
-# What a folder or a glob gives; a file named outright is read whatever its suffix.
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jp2", ".ppm", ".pgm", ".avif")
-)
+from tcm_hf.processing.image_suffixes import IMAGE_SUFFIXES
 
 # A file in a folder of drawings that `detect --draw` made. A search does not go into such a folder.
 DRAWINGS_MARKER = ".tcm-hf-drawings"
@@ -104,7 +100,12 @@ def _expand_word(word: str) -> list[tuple[Path, PurePosixPath]]:
     images = _without_drawings(fixed, [match for match in _matches(word) if _is_image(match)])
     if not images:
         raise CommandError(f"no image matches {word}")
-    return [(image, PurePosixPath(image.relative_to(fixed).as_posix())) for image in images]
+    return [(image, _below(image.relative_to(fixed))) for image in images]
+
+
+def _below(relative: Path) -> PurePosixPath:
+    """A name that goes no way up: a pattern such as `photos/*/../../*.jpg` must not lead results out."""
+    return PurePosixPath(*(part for part in relative.parts if part != ".."))
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -134,6 +135,7 @@ def _without_drawings(base: Path, images: list[Path]) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
+    """Whether a folder or a glob gives this file; one that is named outright is read whatever its suffix."""
     return path.suffix.lower() in (*IMAGE_SUFFIXES, PDF_SUFFIX) and path.is_file()
 
 

@@ -20,7 +20,7 @@ _KINDS = {
     RECOGNIZER: "a text recogniser",
     ROTATED: "a detector of rotated objects for `detect --task rotated`",
 }
-_PARTS = ["*.json", "*.safetensors", "*.txt"]
+_PARTS = ["*.json", "*.safetensors", "*.txt", "*.onnx*"]
 
 
 def check_model_name(option: str, model: str, *wanted: str) -> None:
@@ -99,6 +99,7 @@ def load_pipeline(
     dtype: str,
     quiet: bool,
     revision: str | None = None,
+    backend: str | None = None,
     **options: Any,
 ) -> Any:
     """Load `pipeline(task)`.
@@ -110,10 +111,12 @@ def load_pipeline(
         dtype: As on the command line.
         quiet: Whether transformers keeps its warnings to itself.
         revision: Branch, tag or commit of the Hub's model.
+        backend: As on the command line; `None` leaves it to what the checkpoint holds.
         options: More for the pipeline.
 
     Raises:
-        CommandError: If there is no such device, or a checkpoint is missing, broken or of another kind.
+        CommandError: If there is no such device, a checkpoint is missing, broken, of another kind or without
+            an export for the backend, or a package is missing that the backend needs.
     """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
@@ -125,10 +128,13 @@ def load_pipeline(
     if quiet or not sys.stderr.isatty():
         logging.disable_progress_bar()
     where = available_device(device)
+    chosen = {} if backend is None else {"backend": backend}
     source = pinned("--model", model, revision)
     try:
         # Typed for the built-in tasks alone.
-        return pipeline(task, model=source, device=where, dtype=dtype, **options)  # type: ignore
+        return pipeline(task, model=source, device=where, dtype=dtype, **chosen, **options)  # type: ignore
+    except ImportError as error:
+        raise CommandError(str(error)) from error
     except (OSError, ValueError, RuntimeError, StrictDataclassError, SafetensorError) as error:
         names = [model, *(str(value) for value in options.values() if isinstance(value, str))]
         reasons = (hub_reason(error, name, revision) for name in names if not Path(name).exists())

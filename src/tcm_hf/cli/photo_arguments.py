@@ -136,6 +136,17 @@ def add_device_arguments(group: argparse._ArgumentGroup, batch_of: str, batch_si
     )
 
 
+def add_backend_argument(group: argparse._ArgumentGroup) -> None:
+    """Add what runs the models; for verbs whose models can be exported."""
+    group.add_argument(
+        "--backend",
+        choices=("torch", "onnx", "onnx-int8"),
+        help="what runs the models: torch, or onnxruntime an export that lies with them (default: torch, or "
+        "the export where that is all there is)",
+    )
+
+
 def loading_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `load_pipeline` takes of the options of `add_device_arguments` and `add_model_argument`."""
-    return {name: getattr(arguments, name) for name in ("device", "dtype", "quiet", "revision")}
+    """What `load_pipeline` takes of the options about models: of those of the verb, all."""
+    names = ("device", "dtype", "quiet", "revision", "backend")
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}

@@ -15,6 +15,7 @@ from tcm_hf.cli.output_formats import OutputFormat, is_file_name, make_writer
 from tcm_hf.cli.pdf_pages import is_pdf, page_count, render_page
 from tcm_hf.cli.writers import FileWriter, Writer
 from tcm_hf.results.atomic import whole_file
+from tcm_hf.results.pipeline_facts import model_facts
 from tcm_hf.results.records import Record, RecordKind, image_record, image_source
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def run_photo_job(job: PhotoJob) -> int:
     _check_same_settings(job, writer, earlier, asked, job.pinned_ids())
     pipeline = job.load() if todo else None
     if pipeline:
-        _check_call(pipeline, call_params)
+        check_call(pipeline, call_params)
         # Once more: what was not asked for may have been asked for then.
         effective = {name: job.effective_params(pipeline)[name] for name in job.asked_params()}
         _check_same_settings(job, writer, earlier, effective, job.pinned_ids(pipeline))
@@ -196,7 +197,7 @@ def _check_same_settings(
             )
 
 
-def _check_call(pipeline: Any, params: dict[str, Any]) -> None:
+def check_call(pipeline: Any, params: dict[str, Any]) -> None:
     """Refuse what the models cannot go by, before the first image."""
     try:
         pipeline([], **params)
@@ -217,11 +218,7 @@ def _run_all(
 
     arguments = job.arguments
     params = job.effective_params(pipeline)
-    model = {
-        **{name: value for name, value in job.pinned_ids(pipeline).items() if value is not None},
-        "dtype": str(pipeline.dtype).removeprefix("torch."),
-        "device": str(pipeline.device),
-    }
+    model = model_facts(job.pinned_ids(pipeline), pipeline)
     if draw_folder is not None:
         make_drawings_folder(draw_folder)
     count = 0

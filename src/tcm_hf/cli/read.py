@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tcm_hf import default_checkpoint
 from tcm_hf.cli.arguments import positive_int, probability, ratio
-from tcm_hf.cli.detect import detection_call_params, effective_detection_params, page_params
+from tcm_hf.cli.bulk_job import add_bulk_arguments, is_bulk, run_bulk_job
+from tcm_hf.cli.detect import detection_call_params, page_params
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.folder_writers import DocumentFolderWriter, JournaledFolderWriter
 from tcm_hf.cli.formats_pdf import render_searchable_pdf
@@ -25,6 +26,7 @@ from tcm_hf.cli.output_formats import (
 from tcm_hf.cli.pdf_pages import import_pdfium
 from tcm_hf.cli.photo_arguments import (
     DETECTION_PARAMETERS,
+    add_backend_argument,
     add_detection_arguments,
     add_device_arguments,
     add_model_argument,
@@ -43,12 +45,13 @@ from tcm_hf.cli.writers import FileWriter, StdoutLineWriter, Writer
 from tcm_hf.results.formats_alto import render_alto
 from tcm_hf.results.formats_hocr import render_hocr, render_hocr_page
 from tcm_hf.results.formats_text import render_all_text, render_headed_text, render_text
-from tcm_hf.results.records import READINGS, Record, RecordKind, rounded
+from tcm_hf.results.pipeline_facts import effective_detection_params
+from tcm_hf.results.readings import reading_record, words_in
+from tcm_hf.results.records import READINGS, Record, RecordKind
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tcm_hf.pipelines.spotting_results import SpottedParagraph
     from tcm_hf.pipelines.text_spotting import TextSpottingPipeline
 
 _READING_PARAMETERS = ("recognition_threshold", "rotations", "crop_margin")
@@ -108,6 +111,17 @@ def add_parser(subparsers: Any) -> None:
     add_picture_arguments(parser, "the words")
     parser.add_argument("--print", action="store_true", help="with --output: the text to stdout, too")
     parser.add_argument("--lines", action="store_true", help="JSON results also have the lines")
+    add_bulk_arguments(parser)
+    add_reader_arguments(parser, batch_size=1)
+
+
+def add_reader_arguments(parser: argparse.ArgumentParser, batch_size: int) -> None:
+    """Add how words are found and read, and by which models; `ReadJob` goes by them.
+
+    Args:
+        parser: A verb's.
+        batch_size: Images at once, where none is asked for.
+    """
     add_detection_arguments(parser.add_argument_group("finding words (default: as stored with the model)"))
     reading = parser.add_argument_group("reading (default: as stored with the recogniser)")
     reading.add_argument(
@@ -128,7 +142,8 @@ def add_parser(subparsers: Any) -> None:
     models = parser.add_argument_group("models")
     add_model_argument(models, "--model", "the detector, or a spotter, which also reads")
     add_model_argument(models, "--recognizer", "the recogniser")
-    add_device_arguments(models, "images", batch_size=1)
+    add_device_arguments(models, "images", batch_size=batch_size)
+    add_backend_argument(models)
     models.add_argument(
         "--recognition-batch-size",
         type=positive_int,
@@ -139,7 +154,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the images that the arguments name; returns the exit code."""
-    return run_photo_job(ReadJob(arguments))
+    job = ReadJob(arguments)
+    return run_bulk_job(job) if is_bulk(arguments) else run_photo_job(job)
 
 
 class ReadJob(PhotoJob):
@@ -193,18 +209,17 @@ class ReadJob(PhotoJob):
         self, source: dict[str, Any], model: dict[str, Any], params: dict[str, Any], found: Any
     ) -> Record:
         """The words, and on demand the lines."""
-        record = super().record(source, model, params, _words_in(found))
-        return {**record, "lines": _lines_in(found)} if self.arguments.lines else record
+        return reading_record(source, model, params, found, with_lines=self.arguments.lines)
 
     def count(self, found: Any) -> int:
         """The words."""
-        return len(_words_in(found))
+        return len(words_in(found))
 
     def draw(self, pixels: "np.ndarray", found: Any) -> Any:
         """The polygons with their words."""
         from tcm_hf.cli.drawing import draw_words
 
-        return draw_words(pixels, _words_in(found))
+        return draw_words(pixels, words_in(found))
 
     def tell(self, record: Record) -> None:
         """The text on stdout, for `--print`."""
@@ -214,22 +229,6 @@ class ReadJob(PhotoJob):
 
     def _own_params(self) -> dict[str, Any]:
         return {name: getattr(self.arguments, name) for name in (*DETECTION_PARAMETERS, *_READING_PARAMETERS)}
-
-
-def _words_in(paragraphs: list["SpottedParagraph"]) -> list[Any]:
-    return [word for paragraph in paragraphs for line in paragraph["lines"] for word in line["words"]]
-
-
-def _lines_in(paragraphs: list["SpottedParagraph"]) -> list[dict[str, Any]]:
-    """The lines, with the places of their words in the record's instances instead of the words."""
-    lines: list[dict[str, Any]] = []
-    place = 0
-    for number, paragraph in enumerate(paragraphs):
-        for line in paragraph["lines"]:
-            places = list(range(place, place + len(line["words"])))
-            lines.append(rounded({**line, "paragraph": number, "words": places}))
-            place += len(places)
-    return lines
 
 
 def _load_spotter(arguments: argparse.Namespace) -> "TextSpottingPipeline":

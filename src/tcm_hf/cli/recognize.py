@@ -11,6 +11,7 @@ from tcm_hf import default_checkpoint
 from tcm_hf.cli.load_models import RECOGNIZER, check_model_name, load_pipeline
 from tcm_hf.cli.output_formats import JSON, JSON_LINES, OutputFormat, document_on_stdout
 from tcm_hf.cli.photo_arguments import (
+    add_backend_argument,
     add_device_arguments,
     add_model_argument,
     add_output_arguments,
@@ -43,6 +44,7 @@ def add_parser(subparsers: Any) -> None:
     model = parser.add_argument_group("model")
     add_model_argument(model, "--model", "the recogniser")
     add_device_arguments(model, "crops", batch_size=16)
+    add_backend_argument(model)
 
 
 def run(arguments: argparse.Namespace) -> int:

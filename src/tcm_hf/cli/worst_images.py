@@ -12,8 +12,8 @@ from tcm_hf.cli.drawing import Outline, draw_outlines
 from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.evaluation_files import image_name
 from tcm_hf.cli.folder_writers import make_drawings_folder
-from tcm_hf.cli.inputs import IMAGE_SUFFIXES
 from tcm_hf.evaluation.image_scores import worst_first
+from tcm_hf.processing.image_suffixes import IMAGE_SUFFIXES
 from tcm_hf.results.atomic import whole_file
 
 if TYPE_CHECKING:

@@ -13,7 +13,15 @@ from tcm_hf.cli.errors import CommandError
 from tcm_hf.cli.folder_writers import FolderWriter
 from tcm_hf.cli.inputs import ImageInput
 from tcm_hf.results.atomic import write_bytes_whole, write_text_whole
-from tcm_hf.results.records import Record, RecordKind, parse_json_lines, render_json_line, source_key
+from tcm_hf.results.records import (
+    READ_ERRORS,
+    Record,
+    RecordKind,
+    is_record,
+    parse_json_lines,
+    render_json_line,
+    source_key,
+)
 
 
 class FileWriter:
@@ -92,9 +100,9 @@ class FileWriter:
     def _records_at(self, path: Path, parse: Callable[[str], list[Record]]) -> list[Record]:
         try:
             records = parse(path.read_text(encoding="utf-8"))
-            if all(record["schema"] == self.kind.schema for record in records):
+            if all(is_record(record, self.kind) for record in records):
                 return records
-        except (OSError, ValueError, KeyError, TypeError):
+        except READ_ERRORS:
             pass  # told below, like a file of another schema
         raise CommandError(f"--resume: {path} holds no results of this version in this --format")
 

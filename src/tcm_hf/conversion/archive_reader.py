@@ -4,12 +4,15 @@ A pickle is a program: it names functions and calls them. This reader gives it n
 of tensors, ordered dictionaries and inert stand-ins.
 """
 
+import copy
+import io
 import pickle
 import reprlib
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -156,7 +159,7 @@ class ArchiveUnpickler(pickle.Unpickler):
     """
 
     def __init__(self, archive: zipfile.ZipFile, folder: str):
-        super().__init__(archive.open(f"{folder}data.pkl"))  # type: ignore[arg-type]
+        super().__init__(io.BytesIO(_content(archive, archive.getinfo(f"{folder}data.pkl"))))
         self._archive, self._folder = archive, folder
         self._storages: dict[str, torch.Tensor] = {}
         self.left_out: set[str] = set()
@@ -210,7 +213,7 @@ class ArchiveUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"storage {key} should have {size} bytes, and has {entry.file_size}")
         if not size:
             return torch.empty(0, dtype=dtype)
-        return torch.frombuffer(bytearray(self._archive.read(entry)), dtype=dtype)
+        return torch.frombuffer(bytearray(_content(self._archive, entry)), dtype=dtype)
 
 
 def _is_setting(module: str, name: str) -> bool:
@@ -251,6 +254,12 @@ def archive_fault(archive: zipfile.ZipFile, folder: str) -> str | None:
                 f"is refused: its entry {entry.filename} is compressed. PyTorch's archives hold everything "
                 "uncompressed: save it again with torch.save"
             )
+    # Entries may refer to the same bytes: a small file could have terabytes to be read.
+    if archive.filename is None or sum(entry.file_size for entry in entries) > _size_of(archive.filename):
+        return "is refused: its entries overlap. No program writes such an archive"
+    # PyTorch's reader takes no notice of case, and another one of two equal names than Python's.
+    if len({entry.filename.lower() for entry in entries}) < len(entries):
+        return "is refused: two of its entries have one name. No program writes such an archive"
     for entry in entries:
         if not entry.CRC:  # torch.save can be told to leave the checksums out
             continue
@@ -261,6 +270,24 @@ def archive_fault(archive: zipfile.ZipFile, folder: str) -> str | None:
         except (zipfile.BadZipFile, EOFError):
             return f"is damaged: its entry {entry.filename} is not what was written. Download it again"
     return None
+
+
+def _size_of(path: str) -> int:
+    return Path(path).stat().st_size
+
+
+def pickles_of(archive: zipfile.ZipFile) -> Iterator[IO[bytes]]:
+    """What an archive has to be unpickled, in whichever folder a reader may look for it."""
+    for entry in archive.infolist():
+        if entry.filename.lower().endswith("data.pkl"):
+            yield io.BytesIO(_content(archive, entry))
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    entry = copy.copy(entry)
+    if not entry.CRC:  # torch.save can be told to leave the checksums out: there is none to compare with
+        del entry.CRC
+    return archive.read(entry)
 
 
 def read_archive(path: Path) -> tuple[Any, set[str]]:
@@ -301,4 +328,4 @@ def scripted_tensors(module: ScriptedModule) -> dict[str, torch.Tensor]:
     return tensors
 
 
-__all__ = ["ScriptedModule", "StandIn", "read_archive", "scripted_tensors"]
+__all__ = ["ScriptedModule", "StandIn", "pickles_of", "read_archive", "scripted_tensors"]

@@ -71,23 +71,36 @@ def _type(value: Any) -> _Type:
     return value
 
 
-def _from_buffer(raw: Any, dtype: Any, shape: Any, order: Any = "C") -> _Array:
+class _FromBuffer:
     """Stands for NumPy's way back from protocol 5."""
-    array = _Array()
-    array.tensor = _type(dtype).tensor(raw, shape, order == "F")
-    return array
+
+    # As of all that a pickle is given to call: without attributes there is nothing in it that it can change.
+    __slots__ = ()
+
+    def __call__(self, raw: Any, dtype: Any, shape: Any, order: Any = "C") -> _Array:
+        array = _Array()
+        array.tensor = _type(dtype).tensor(raw, shape, order == "F")
+        return array
 
 
-def _encoded(text: Any, encoding: Any) -> bytes:
+class _Encoded:
     """Stands for `_codecs.encode`: how pickles of protocol 2 spell bytes."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError("it spells bytes in an unknown way")
-    return text.encode("latin1")
+
+    __slots__ = ()
+
+    def __call__(self, text: Any, encoding: Any) -> bytes:
+        if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+            raise pickle.UnpicklingError("it spells bytes in an unknown way")
+        return text.encode("latin1")
 
 
-def _no_bytes() -> bytes:
+class _NoBytes:
     """Stands for `bytes`: how pickles of protocol 2 spell none."""
-    return b""
+
+    __slots__ = ()
+
+    def __call__(self) -> bytes:
+        return b""
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -98,15 +111,15 @@ class _ArrayUnpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("_codecs", "encode"):
-            return _encoded
+            return _Encoded()
         if name == "bytes" and module in ("builtins", "__builtin__"):
-            return _no_bytes
+            return _NoBytes()
         if (module, name) == ("numpy", "dtype"):
             return _Type
         if (module, name) == ("numpy", "ndarray") or (module in _MULTIARRAY and name == "_reconstruct"):
             return _Array
         if module in _NUMERIC and name == "_frombuffer":
-            return _from_buffer
+            return _FromBuffer()
         raise pickle.UnpicklingError(f"it wants {module}.{name}, which is no array")
 
 

@@ -11,6 +11,7 @@ from tcm_hf.conversion.mmcv_config import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES,
 
 BASE = "_BASE_"
 MAX_NESTING = 20
+_MOST_DIGITS = 100
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -21,10 +22,18 @@ class _PlainLoader(yaml.SafeLoader):
         if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
             raise yaml.constructor.ConstructorError(problem="mappings inside mappings (<<) are not read")
 
+    def construct_yaml_int(self, node: yaml.Node) -> int:
+        """Refuses numbers that take long to read: to the base 60 (`1:30:00`) they grow with every part."""
+        text = self.construct_scalar(node)  # type: ignore[arg-type]
+        if len(text) > _MOST_DIGITS:
+            raise yaml.constructor.ConstructorError(problem=f"a number has {len(text)} characters")
+        return super().construct_yaml_int(node)
+
     def nothing(self, suffix: str, node: yaml.Node) -> None:
         """Stands for an object of Python."""
 
 
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)
 _PlainLoader.add_multi_constructor("tag:yaml.org,2002:python/", _PlainLoader.nothing)
 _PlainLoader.add_multi_constructor("!", _PlainLoader.nothing)
 
@@ -50,7 +59,8 @@ def read_detectron2_config(path: str | Path, depth: int = 0) -> dict[str, Any]:
         raise ValueError(f"{path} stands on more than {MAX_DEPTH} other configurations, or on itself.")
     try:
         own = _Reader().plain(_parsed(path))
-    except (ValueError, yaml.YAMLError) as error:
+    # What a tag does not fit to is told by PyYAML with errors of all kinds: `!!bool x` with KeyError.
+    except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, yaml.YAMLError) as error:
         raise ValueError(f"{path} is no configuration: {' '.join(str(error).split())}.") from error
     except RecursionError as error:
         raise ValueError(f"{path} is no configuration: it is nested too deeply.") from error

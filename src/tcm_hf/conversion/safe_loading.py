@@ -17,10 +17,12 @@ from tcm_hf.conversion.archive_reader import (
     archive_fault,
     archive_folder,
     is_torchscript,
+    pickles_of,
     read_archive,
     scripted_tensors,
 )
 from tcm_hf.conversion.array_pickle import read_array_pickle
+from tcm_hf.conversion.pickle_limits import check_pickle, check_pickles
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Keys under which training programs keep the tensors, beside the optimizer's state and the like."""
@@ -118,6 +120,8 @@ def _read(path: Path, head: bytes) -> Checkpoint:
             f"{path} is no checkpoint: it begins like none of the files of torch.save, torch.jit.save and "
             "safetensors."
         )
+    with path.open("rb") as stream:
+        check_pickles(stream)
     try:
         content = _load_with_torch(path)
     except pickle.UnpicklingError as error:
@@ -140,6 +144,8 @@ def _read_zip(path: Path) -> Checkpoint:
             raise CheckpointError(f"{path} is a zip file, but not one of PyTorch's.")
         if fault := archive_fault(archive, folder):
             raise CheckpointError(f"{path} {fault}.")
+        for stream in pickles_of(archive):
+            check_pickle(stream)
         scripted = is_torchscript(archive, folder)
     if not scripted:
         try:

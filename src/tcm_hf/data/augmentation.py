@@ -23,7 +23,8 @@ from tcm_hf.data.augmentation_photometric import (
     Noise,
     PixelPart,
 )
-from tcm_hf.processing.polygons import clip_to_image, perimeter_px, polygon_area
+from tcm_hf.processing.polygon_overlaps import clip_to_image
+from tcm_hf.processing.polygons import perimeter_px, polygon_area
 
 __all__ = [
     "Augmentation",

@@ -22,7 +22,8 @@ from tcm_hf.data.augmentation import (
     transformed,
     warp_image,
 )
-from tcm_hf.processing.polygons import clip_to_image, polygon_area
+from tcm_hf.processing.polygon_overlaps import clip_to_image
+from tcm_hf.processing.polygons import polygon_area
 
 __all__ = ["SpottingAugmentation", "SpottingSample", "default_spotting_augmentation", "paint_out"]
 

@@ -14,6 +14,7 @@ from tcm_hf.data.corpora.files import IMAGE_SUFFIXES, lines_of
 from tcm_hf.data.corpora.problems import Problems, collected
 from tcm_hf.data.rotated_records import RotatedRecord
 
+_LONGEST_NAME = 255  # bytes, of nearly all file systems
 _HEADERS = ("imagesource:", "gsd:", "acquisition dates:")
 
 
@@ -56,7 +57,7 @@ def task1_names(class_names: Iterable[str]) -> dict[str, str]:
     files: dict[str, str] = {}
     for name in class_names:
         file = f"Task1_{class_code(name)}.txt"
-        if any(character in "/\\\0" for character in name):
+        if any(character in "/\\\0" for character in name) or not _can_be_name(file):
             raise ValueError(
                 f"Each class needs a file of its own, and {file!r} cannot be one: rename the class {name!r}."
             )
@@ -66,6 +67,13 @@ def task1_names(class_names: Iterable[str]) -> dict[str, str]:
             )
         files[name] = file
     return files
+
+
+def _can_be_name(file: str) -> bool:
+    try:
+        return len(file.encode()) <= _LONGEST_NAME
+    except UnicodeEncodeError:  # half a character
+        return False
 
 
 def read_dota_labels(

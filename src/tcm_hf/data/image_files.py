@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-__all__ = ["equal_files", "require_pictures", "size_conflict", "upright_size_hw"]
+__all__ = ["equal_files", "lies_there", "require_pictures", "size_conflict", "upright_size_hw"]
 
 _ORIENTATION_TAG = 0x0112  # of EXIF
 _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
@@ -37,7 +37,7 @@ def upright_size_hw(image: Path | bytes | np.ndarray | Image.Image) -> tuple[int
     try:
         with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as file:
             return _size_of(file)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's readers let errors of all kinds of a broken file through
         raise ValueError(f"Cannot read the image {name}: {error}.") from error
 
 
@@ -54,6 +54,14 @@ def size_conflict(told_hw: tuple[int, int] | None, size_hw: tuple[int, int]) -> 
     return f"annotated as {told_hw[1]}x{told_hw[0]}, it is {size_hw[1]}x{size_hw[0]}{turned}"
 
 
+def lies_there(path: Path) -> bool:
+    """Whether there is such a file; there is none of a name that is longer than names can be."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def equal_files(paths: Iterable[Path]) -> list[list[Path]]:
     """Groups of files with the same bytes, in the order given; what is missing is left out.
 
@@ -61,7 +69,7 @@ def equal_files(paths: Iterable[Path]) -> list[list[Path]]:
     """
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in dict.fromkeys(paths):
-        if path.is_file():
+        if lies_there(path):
             by_size[path.stat().st_size].append(path)
     groups: dict[bytes, list[Path]] = defaultdict(list)
     for alike in by_size.values():
@@ -87,7 +95,7 @@ def require_pictures(records: Sequence[Any], source: Path) -> None:
     count = min(len(records), _MOST_ASKED)
     asked = (records[place * len(records) // count] for place in range(count))
     missing = [
-        record.name for record in asked if isinstance(record.image, Path) and not record.image.is_file()
+        record.name for record in asked if isinstance(record.image, Path) and not lies_there(record.image)
     ]
     if missing:
         raise ValueError(

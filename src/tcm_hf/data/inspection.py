@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tcm_hf.data.corpora.corpus import Corpus
 from tcm_hf.data.corpora.problems import Problems
-from tcm_hf.data.image_files import equal_files, size_conflict, upright_size_hw
+from tcm_hf.data.image_files import equal_files, lies_there, size_conflict, upright_size_hw
 from tcm_hf.data.inspection_labels import ObjectTally, TextTally, WordTally, spread
 from tcm_hf.data.some_records import SomeRecords
 
@@ -180,7 +180,7 @@ def _is_meant(records: Sequence[Any], place: int, chosen: Callable[[str], bool])
 def _picture_size(record: Any, part: PartInspection) -> tuple[tuple[int, int] | None, list[str]]:
     """The picture's true size and what is odd about it; one that cannot be read is noted in `part`."""
     try:
-        if isinstance(record.image, Path) and not record.image.is_file():
+        if isinstance(record.image, Path) and not lies_there(record.image):
             raise ValueError(f"there is no picture {record.image}")
         size_hw = upright_size_hw(record.image)
     except ValueError as error:

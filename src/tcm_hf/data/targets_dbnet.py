@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from tcm_hf.data.target_polygons import checked_polygons, is_too_small, shrunk_kernel
-from tcm_hf.processing.polygons import grow_on_pixels, perimeter_px, polygon_area
+from tcm_hf.processing.polygon_growing import grow_on_pixels
+from tcm_hf.processing.polygons import perimeter_px, polygon_area
 
 __all__ = ["dbnet_targets"]
 

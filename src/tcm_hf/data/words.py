@@ -37,6 +37,7 @@ __all__ = [
 # The first size of a data base's map; it is doubled whenever it is full.
 _MAP_BYTES = 1 << 28
 _WORDS_A_TRANSACTION = 1000
+_FREE_PAGES = 64
 
 
 @dataclass
@@ -335,7 +336,7 @@ def _open_for_reading(path: Path) -> Any:
             "Give the folder of the data set itself, not the one above it."
         )
     try:
-        return lmdb.open(
+        environment = lmdb.open(
             str(path),
             subdir=not single_file,
             readonly=True,
@@ -346,6 +347,17 @@ def _open_for_reading(path: Path) -> Any:
         )
     except lmdb.Error as error:
         raise ValueError(f"{path}: expected an LMDB: it cannot be opened ({error}).") from error
+    # LMDB reads by looking into memory where the file should be: behind its end that ends the process. The
+    # last pages of a sound one may be free, and not be there.
+    page_bytes = environment.stat()["psize"]
+    expected = (environment.info()["last_pgno"] + 1) * page_bytes
+    there = (path if single_file else path / "data.mdb").stat().st_size
+    if there < expected - _FREE_PAGES * page_bytes:
+        environment.close()
+        raise ValueError(
+            f"{path}: expected an LMDB of {expected} bytes, got {there}: it is cut off. Fetch it again."
+        )
+    return environment
 
 
 def encode_word(record: WordRecord, jpeg_quality: int = 90) -> bytes:

@@ -14,14 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 
-from tcm_hf.processing.polygons import (
-    clamp_to_image,
-    min_area_quad,
-    outline,
-    polygon_area,
-    signed_area,
-    to_shapely,
-)
+from tcm_hf.processing.polygon_overlaps import outline, to_shapely
+from tcm_hf.processing.polygons import clamp_to_image, min_area_quad, polygon_area, signed_area
 
 __all__ = ["SUBMISSIONS", "FoundImage", "Submission", "SubmissionFiles"]
 

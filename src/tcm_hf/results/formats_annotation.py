@@ -8,7 +8,7 @@ from typing import Any
 
 from tcm_hf.data.writing.coco_document import coco_annotation, coco_document
 from tcm_hf.data.writing.labelme_document import labelme_document, labelme_shape
-from tcm_hf.results.records import Record
+from tcm_hf.results.records import Record, json_text
 
 # What COCO defines for an annotation; all else that is in one is ours.
 _COCO_ANNOTATION_KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd")
@@ -54,7 +54,7 @@ def render_labelme(record: Record) -> str:
     # labelme looks for the image from the folder of this file.
     path = Path(source["path"]).resolve().as_posix()
     document = labelme_document(path, (source["height"], source["width"]), shapes)
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def render_coco(records: Iterable[Record]) -> str:
@@ -89,7 +89,7 @@ def render_coco(records: Iterable[Record]) -> str:
                 coco_annotation(annotation_id, image_id, category_id, instance["polygon"], **known)
             )
     document = coco_document("found by tcm_hf", images, annotations, categories or ["text"])
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def parse_coco(text: str) -> list[Record]:

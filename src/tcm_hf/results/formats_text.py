@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tcm_hf.results.layout import paragraph_text, paragraphs_of
-from tcm_hf.results.records import Record
+from tcm_hf.results.records import Record, utf8_text
 
 
 def render_text(record: Record) -> str:
@@ -16,7 +16,7 @@ def render_headed_text(record: Record) -> str:
     """The text of one photo of several, under its name, as `head` prints several files."""
     source = record["source"]
     page = f" page {source['page']}" if "page" in source else ""
-    return f"==> {source['path']}{page} <==\n{render_text(record)}\n"
+    return f"==> {utf8_text(source['path'])}{page} <==\n{render_text(record)}\n"
 
 
 def render_all_text(records: Iterable[Record]) -> str:

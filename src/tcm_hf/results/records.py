@@ -7,12 +7,16 @@ original, x right, y down. What it is rendered to for other programs is in files
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 Record = dict[str, Any]
+READ_ERRORS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading back a file of records can end with where it holds something else."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -94,24 +98,59 @@ def rounded(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def is_record(value: Any, kind: RecordKind) -> bool:
+    """Whether something that was read from a file is a record of a kind, and tells of which image.
+
+    What lies in a file may have been changed, or be of another program.
+    """
+    source = value.get("source") if isinstance(value, dict) else None
+    return (
+        isinstance(source, dict)
+        and value.get("schema") == kind.schema
+        and isinstance(source.get("path"), str)
+        and "\0" not in source["path"]
+        and isinstance(source.get("page"), int | None)
+        and all(isinstance(value.get(name), dict) for name in ("model", "params"))
+    )
+
+
 def source_key(record: Record) -> tuple[str, int | None]:
     """Which image a record is of: the path as it was given, and the page."""
     return record["source"]["path"], record["source"].get("page")
 
 
+def json_text(value: Any, **options: Any) -> str:
+    """`value` as JSON that can be written in UTF-8: all letters as they are, halves of them escaped.
+
+    File names of Linux are bytes. Those that are no UTF-8 come to Python, and go back, as lone surrogates,
+    which UTF-8 has no bytes for.
+
+    Args:
+        value: what `json.dumps` takes.
+        **options: of `json.dumps`.
+    """
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def utf8_text(text: str) -> str:
+    """`text` with a question mark for each lone surrogate, see `json_text`."""
+    return _SURROGATE.sub("?", text)
+
+
 def render_json(record: Record) -> str:
     """One record as an indented JSON document."""
-    return json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    return json_text(record, indent=2) + "\n"
 
 
 def render_json_line(record: Record) -> str:
     """One record as one line."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return json_text(record, separators=(",", ":")) + "\n"
 
 
 def render_json_array(records: Iterable[Record]) -> str:
     """All records as one JSON array."""
-    return json.dumps(list(records), ensure_ascii=False, indent=2) + "\n"
+    return json_text(list(records), indent=2) + "\n"
 
 
 def render_json_lines(records: Iterable[Record]) -> str:

@@ -159,3 +159,14 @@ def test_photos_are_found_where_the_first_ones_are_not_there(tmp_path):
     records = load_corpus(f"{tmp_path}@train")
     assert [record.image.is_file() for record in records] == [False, True, True]
     assert {record.image.parent.name for record in records} == {"train_images"}
+
+
+@pytest.mark.parametrize("name", ["a" * 3000 + ".jpg", "a/" * 3000 + "b.jpg", "", "a\0b.jpg", None, 3])
+def test_a_name_that_no_file_can_have_is_a_problem_of_its_photo(tmp_path, name):
+    document = cocotext()
+    document["imgs"]["10"]["file_name"] = name
+    place(tmp_path, {"cocotext.v2.json": json.dumps(document)})
+    problems = Problems()
+    records = load_corpus(f"cocotext:{tmp_path}@train", problems=problems)
+    assert [record.name for record in records] == ["COCO_train2014_9.jpg"]
+    assert len(problems) == 1 and "name" in problems[0].reason

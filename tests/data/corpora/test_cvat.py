@@ -1,6 +1,7 @@
 """CVAT for images 1.1: polygons and turned boxes with attributes; broken shapes with their lines."""
 
 import numpy as np
+import pytest
 
 from tcm_hf.data.corpora.loading import load_corpus
 from tcm_hf.data.corpora.problems import Problems
@@ -67,3 +68,13 @@ def test_videos_and_broken_files_are_refused(tmp_path):
     problems = Problems()
     assert load_corpus(tmp_path, problems=problems) == []
     assert "expected XML" in problems[0].reason
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "zlib", "utf-32", "gbk"])
+def test_an_encoding_that_there_is_not_is_a_problem_of_the_file(tmp_path, encoding):
+    text = XML.format("").replace("utf-8", encoding)
+    assert encoding in text
+    (tmp_path / "annotations.xml").write_text(text)
+    problems = Problems()
+    assert load_corpus(f"cvat:{tmp_path}", problems=problems) == []
+    assert "expected XML" in problems[0].reason and problems[0].path.name == "annotations.xml"

@@ -1,5 +1,7 @@
 """ICDAR's label files: what a line says is what the record holds; a bad line is named with its reason."""
 
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -180,3 +182,23 @@ def test_hashes_with_white_space_are_do_not_care_and_nothing_is_unknown(tmp_path
     instances = [text for record in load_corpus(f"{name}:{tmp_path}") for text in record.instances]
     assert [text.ignore for text in instances] == [True, True, False, False]
     assert [text.text for text in instances[2:]] == [None, "a"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["1 2 3 4" + " " * 20_000 + ",", "1, 2, 3, " + " \t" * 10_000 + "4 ,", "1 2 3 4 " + '" ' * 20_000 + ","],
+)
+def test_a_long_line_of_icdar2013_is_read_in_time_that_grows_with_its_length(tmp_path, line):
+    # Its spaces could belong to three parts of the pattern: tried in all ways, hours for 20 kB.
+    place(tmp_path, {"gt_1.txt": f'{line}\n1 2 9 7 "a"\n'})
+    started = time.process_time()
+    problems = Problems()
+    texts = [instance.text for instance in read_icdar2013_labels(tmp_path / "gt_1.txt", problems)]
+    assert texts == ["a"] and [problem.line for problem in problems] == [1]
+    assert time.process_time() - started < 5
+
+
+def test_digits_that_are_no_numbers_in_the_name_of_a_file_are_letters(tmp_path):
+    place(tmp_path, {"gt_img_\u00b2.txt": "1,2,9,2,9,7,1,7,a\n", "gt_img_10.txt": "", "gt_img_9.txt": ""})
+    records = load_corpus(f"icdar2015:{tmp_path}")
+    assert [record.name for record in records][-2:] == ["img_9", "img_10"] or len(records) == 3

@@ -1,5 +1,7 @@
 """Pictures are found by the names that tools wrote down, wherever they lie now."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tcm_hf.data.corpora.image_lookup import ImageIndex
@@ -62,3 +64,12 @@ def test_a_folder_of_pictures_may_be_a_link_even_one_that_leads_back(tmp_path):
     (tmp_path / "export" / "photos").symlink_to(tmp_path / "mount")
     (tmp_path / "mount" / "back").symlink_to(tmp_path / "export")
     assert ImageIndex(tmp_path / "export").find("a.jpg") == tmp_path / "export" / "photos" / "a.jpg"
+
+
+def test_a_name_may_be_long_as_an_address_and_not_as_a_name(tmp_path):
+    picture = tmp_path / ("\u65e5" * 60 + ".jpg")
+    picture.touch()
+    assert ImageIndex(tmp_path).find(f"/data/upload/1/{quote(picture.name)}") == picture
+    for name in ("a" * 300 + ".jpg", "a/" * 3000 + "b.jpg"):
+        with pytest.raises(ValueError, match="expected the name of a picture"):
+            ImageIndex(tmp_path).find(name)

@@ -66,6 +66,13 @@ def test_texts_are_read_as_python_wrote_them(tmp_path, ornt, transcription, text
     assert (instance.text, instance.ignore) == (text, ignore)
 
 
+@pytest.mark.parametrize("words", ["[" + "-" * 100_000 + "1]", "[" + "[1]+" * 4000 + "[1]]", "[" * 5000])
+def test_a_list_that_python_gives_up_on_is_text_or_a_broken_entry(tmp_path, words):
+    entries = f"x: [[1 9 9]], y: [[2 2 7]], ornt: [u'c'], transcriptions: {words}\n" + f"{THE}\n"
+    place(tmp_path, {"poly_gt_img1.txt": entries})
+    assert len(read_totaltext_labels(tmp_path / "poly_gt_img1.txt", Problems())) in (1, 2)
+
+
 def test_arrays_may_go_on_in_the_next_line_and_have_commas(tmp_path):
     text = (
         "x: [[  0   9\n    9   0]], y: [[0 0\n 5 5]], ornt: [u'c'], transcriptions: [u'one']\n\n"

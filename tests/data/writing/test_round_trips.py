@@ -350,3 +350,25 @@ def test_a_corpus_goes_through_all_formats_one_after_another(tmp_path, source):
             FORMATS[name].write(found, tmp_path / name)
             found = load_corpus(tmp_path / name)
     assert_equal(found, records, names=False)
+
+
+ODD_NAMES = (
+    *("a\tb.jpg", "a\nb.jpg", "../../up.jpg", "/etc/passwd.jpg", "..", "C:\\x\\y.jpg", "con.jpg", "nul"),
+    *("\0.jpg", "caf\udce9.jpg", "a" * 300 + ".jpg", "\u65e5" * 100, "a\u2028b", "...jpg", "x|y?.jpg"),
+)
+
+
+@pytest.mark.parametrize("format_name", PHOTOS)
+def test_names_that_no_file_should_have_are_those_of_files_in_the_folder(tmp_path, format_name):
+    if format_name == "datasets":
+        pytest.importorskip("datasets")
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    records = [TextRecord(pixels, [TextInstance(UPRIGHT, "a")], name=name) for name in ODD_NAMES]
+    folder = tmp_path / "deep" / "corpus"
+    report = FORMATS[format_name].write(records, folder)
+    assert report.pictures == len(ODD_NAMES)
+    outside = [path for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents]
+    assert not outside
+    assert all(path.name.isprintable() and len(path.name.encode()) < 256 for path in folder.rglob("*"))
+    if format_name not in ("dota", "objects"):
+        assert len(load_corpus(f"{format_name}:{folder}")) == len(ODD_NAMES)

@@ -239,7 +239,7 @@ def images_by_stem(folders: Iterable[Path]) -> dict[str, Path]:
 
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sorts img_2 before img_10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def number_of(value: Any) -> float:

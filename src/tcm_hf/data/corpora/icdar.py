@@ -35,7 +35,8 @@ __all__ = [
 SCRIPTS = ("Arabic", "Latin", "Chinese", "Japanese", "Korean", "Bangla", "Hindi", "Symbols", "Mixed", "None")
 """What the field before the transcription of MLT can be."""
 
-_BOX_LINE = re.compile(r"\s*" + r"(-?\d+(?:\.\d+)?)[, ]\s*" * 4 + r'(".*"|[^,]*)\s*')
+# Possessive (`*+`): spaces that three parts could share would be tried in all ways, for hours on a long line.
+_BOX_LINE = re.compile(r"\s*+" + r"(-?\d+(?:\.\d+)?)[, ]\s*+" * 4 + r'(".*"|[^,]*+)\s*')
 
 
 def load_icdar2015(images_dir: Path | str, labels_dir: Path | str) -> list[TextRecord]:

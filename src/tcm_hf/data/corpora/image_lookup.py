@@ -11,10 +11,12 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tcm_hf.data.corpora.files import IMAGE_SUFFIXES
+from tcm_hf.data.image_files import lies_there
 
 __all__ = ["ImageIndex", "file_name"]
 
 _LONGEST = 255  # name of a file, of nearly all file systems
+_LONGEST_PATH = 3000  # below a folder
 
 _UPLOAD_PREFIX = re.compile(r"(?:\d+-)?[0-9a-f]{8}-(?=.)")
 _UNSAFE = re.compile(r"[^\w.-]")
@@ -51,7 +53,7 @@ class ImageIndex:
         """
         wanted = _as_path(file_name(name))
         for place in (begin / wanted for begin in self._begins):
-            if place.is_file():
+            if lies_there(place):
                 return place
         expected = self.folder / wanted
         # Elsewhere eight such characters belong to the name: another picture has the rest of it.
@@ -93,7 +95,9 @@ def file_name(name: Any) -> str:
     """
     if not isinstance(name, str) or not name or "\0" in name:
         raise ValueError(f"expected the name of a picture, got {name!r}")
-    if any(len(part.encode(errors="replace")) > _LONGEST for part in re.split(r"[/\\]", name)):
+    # A letter of an address may be nine characters long.
+    parts = [len(part.encode(errors="replace")) for part in re.split(r"[/\\]", unquote(name))]
+    if max(parts) > _LONGEST or sum(parts) + len(parts) > _LONGEST_PATH:
         raise ValueError(f"expected the name of a picture, got {len(name)} characters: {name[:40]!r}")
     return name
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tcm_hf.data.corpora.image_lookup import file_name
 from tcm_hf.data.corpora.tool_values import as_object
+from tcm_hf.data.image_files import lies_there
 from tcm_hf.data.records import size_hw_of
 
 __all__ = ["ImagePlaces"]
@@ -35,7 +37,7 @@ class ImagePlaces:
             for folder in sorted(root.glob(pattern)) if pattern else [root]:
                 for last_part_only in (False, True):
                     places = (folder / (Path(name).name if last_part_only else name) for name in names)
-                    found = sum(place.is_file() for place in places)
+                    found = sum(map(lies_there, places))
                     if found > most:
                         most, self.folder, self._last_part_only = found, folder, last_part_only
 
@@ -46,11 +48,12 @@ class ImagePlaces:
             ValueError: It is no such entry.
         """
         entry = as_object(entry)
-        name = entry["file_name"]
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"expected a file name, got {name!r}")
+        name = file_name(entry["file_name"])
         return self.folder / (Path(name).name if self._last_part_only else name), size_hw_of(entry)
 
 
 def _has_name(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("file_name"), str) and entry["file_name"] != ""
+    try:
+        return isinstance(entry, dict) and bool(file_name(entry.get("file_name")))
+    except ValueError:
+        return False

@@ -120,7 +120,7 @@ def _strings(words: str) -> list[str]:
     """A list as Python wrote it: `[u'the']`; without quotes, the word itself."""
     try:
         values = ast.literal_eval(words)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two of a thousand brackets
         inner = words.strip()[1:-1].strip()
         values = [inner] if inner else []
     return [str(value) for value in values]

@@ -72,3 +72,5 @@ def read_xml(path: Path) -> LineElement:
         raise FileError(path, error.lineno, f"expected XML ({reason})") from error
     except OSError as error:
         raise FileError(path, None, f"cannot be read ({error.strerror})") from error
+    except (LookupError, ValueError) as error:  # the file names an encoding that there is not, or not for XML
+        raise FileError(path, 1, f"expected XML ({error})") from error

@@ -49,6 +49,12 @@ _SUFFIXES = {
 }
 
 
+# What would end a line or a cell of a list, or cannot be in a file's name somewhere; halves of characters.
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/\\:*?"<>|]')
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)  # on Windows
+_LONGEST_STEM = 200  # bytes: of 255, with room for what stands before and behind
+
+
 @dataclass
 class Report:
     """What was written.
@@ -133,7 +139,7 @@ class Output:
             ValueError: The picture is not there or is none.
         """
         size_hw = upright_size_hw(record.image)
-        stem = name or self._own_stem(Path(record.name or "picture").stem)
+        stem = name or self._own_stem(_file_stem(record.name or "picture"))
         self.report.pictures += 1
         self._count(record)
         return Picture(f"{below}/{stem}{_suffix(record.image)}".lstrip("/"), size_hw)
@@ -247,6 +253,13 @@ def encoded(record: Any) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(record.load_image()).save(stream, "PNG")
     return stream.getvalue()
+
+
+def _file_stem(name: str) -> str:
+    """The name of a record as that of a file without suffix, on any system and in lists of a name a line."""
+    stem = _NOT_IN_NAMES.sub("_", Path(name.replace("\\", "/")).stem).strip()
+    stem = stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
+    return f"{stem}_" if not stem.strip(".") or _RESERVED.fullmatch(stem) else stem
 
 
 def _suffix(image: Any) -> str:
