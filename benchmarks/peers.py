@@ -1,11 +1,12 @@
 """Other readers on the same pictures, for comparison: Tesseract (a program) and RapidOCR (a package).
 
 Each reads words cut from photos (`read_words`) or whole photos (`read_photos`) and says with `identity` what
-it is, so that `PeerCache` asks it only once for a picture. Both run on one thread.
+it is, so that `PeerCache` asks it only once for a picture. Both run on one thread unless told otherwise.
 """
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -28,9 +29,13 @@ class Tesseract:
     """The program `tesseract` with its English data, as Debian packs it; many pictures a process.
 
     Words: `--psm 8` (one word), crops scaled to one height. Photos: `--psm 11` (sparse text), as they are.
+
+    Args:
+        threads: that it may use.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
         program = shutil.which("tesseract")
         if program is None:
             raise ValueError(
@@ -68,7 +73,7 @@ class Tesseract:
                 [self.program, str(listing), "stdout", "-l", "eng", "--psm", str(page_mode), "tsv"],
                 capture_output=True,
                 text=True,
-                env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+                env={**os.environ, "OMP_THREAD_LIMIT": str(self.threads)},
             )
         if process.returncode:
             raise RuntimeError(f"tesseract failed: {process.stderr.strip()}")
@@ -82,16 +87,23 @@ class Tesseract:
 
 
 class RapidOCR:
-    """The package `rapidocr` with the models in its wheel (PP-OCRv6 small), as it comes, on one thread."""
+    """The package `rapidocr` with the models in its wheel (PP-OCRv6 small), as it comes.
 
-    def __init__(self) -> None:
+    Args:
+        threads: of onnxruntime.
+    """
+
+    splits_lines = True
+    """Whether it says where in its lines the words are."""
+
+    def __init__(self, threads: int = 1) -> None:
         from rapidocr import RapidOCR as Engine
 
         self.identity = f"rapidocr {importlib.metadata.version('rapidocr')}"
         self.engine = Engine(
             params={
                 "Global.log_level": "error",
-                "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
@@ -109,7 +121,11 @@ class RapidOCR:
         pages = []
         for photo in photos:
             result = self.engine(
-                photo[..., ::-1].copy(), use_det=True, use_cls=True, use_rec=True, return_word_box=True
+                photo[..., ::-1].copy(),
+                use_det=True,
+                use_cls=True,
+                use_rec=True,
+                return_word_box=self.splits_lines,
             )
             found = self.texts_of(result) if result.txts else []
             pages.append(
@@ -128,8 +144,10 @@ class RapidOCR:
 class RapidOCRLines(RapidOCR):
     """The same with the lines that it finds, not cut into words: what it gives when nothing is asked for."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    splits_lines = False
+
+    def __init__(self, threads: int = 1) -> None:
+        super().__init__(threads)
         self.identity += ", lines"
 
     def texts_of(self, result: Any) -> list[tuple[str, float, Any]]:
@@ -137,8 +155,17 @@ class RapidOCRLines(RapidOCR):
         return list(zip(result.txts, result.scores, result.boxes, strict=True))
 
 
-WORD_READERS: dict[str, Callable[[], Any]] = {"tesseract": Tesseract, "rapidocr": RapidOCR}
-PHOTO_READERS: dict[str, Callable[[], Any]] = {**WORD_READERS, "rapidocr-lines": RapidOCRLines}
+WORD_READERS: dict[str, Callable[..., Any]] = {"tesseract": Tesseract, "rapidocr": RapidOCR}
+PHOTO_READERS: dict[str, Callable[..., Any]] = {**WORD_READERS, "rapidocr-lines": RapidOCRLines}
+
+
+def installed_peers() -> list[str]:
+    """Which of `rapidocr` and `tesseract` can be asked on this machine."""
+    is_there = {
+        "rapidocr": importlib.util.find_spec("rapidocr") is not None,
+        "tesseract": shutil.which("tesseract") is not None,
+    }
+    return [name for name, found in is_there.items() if found]
 
 
 class PeerCache:

@@ -69,6 +69,7 @@ def main() -> None:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="the first N photos only")
     parser.add_argument("--device", default="cpu", help="where to run (%(default)s)")
+    parser.add_argument("--dtype", default="float32", help='"auto" as a user gets it (%(default)s)')
     parser.add_argument(
         "--cache", type=Path, default=CACHE, help="answers of the other readers (%(default)s)"
     )
@@ -85,6 +86,7 @@ def main() -> None:
             model=arguments.model,
             recognizer=name,
             device=arguments.device,
+            dtype=arguments.dtype,
             recognition_threshold=0.0,
         )
         pages, seconds = timed(lambda reader=reader: reader(photos, crop_margin=arguments.crop_margin))

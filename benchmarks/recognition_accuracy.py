@@ -59,7 +59,7 @@ def model_rows(
     name: str, crops: list[np.ndarray], texts: list[str], arguments: argparse.Namespace
 ) -> tuple[list[tuple[str | float, ...]], dict[str, list[str]]]:
     """A row for each of the settings, and what was read with it."""
-    recognizer = pipeline("text-recognition", model=name, device=arguments.device)
+    recognizer = pipeline("text-recognition", model=name, device=arguments.device, dtype=arguments.dtype)
     rows, readings = [], {}
     for settings in arguments.settings:
         cross, refinements = SETTINGS[settings]
@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="the first N words of each corpus only")
     parser.add_argument("--batch-size", type=int, default=16, help="words in one forward (%(default)s)")
     parser.add_argument("--device", default="cpu", help="where to run (%(default)s)")
+    parser.add_argument("--dtype", default="float32", help='"auto" as a user gets it (%(default)s)')
     parser.add_argument(
         "--cache", type=Path, default=CACHE, help="answers of the other readers (%(default)s)"
     )

@@ -41,6 +41,7 @@ def main() -> None:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="the first N photos only")
     parser.add_argument("--device", default="cpu", help="where to run (%(default)s)")
+    parser.add_argument("--dtype", default="float32", help='"auto" as a user gets it (%(default)s)')
     arguments = parser.parse_args()
     records = CorpusSpec.parse(arguments.photos).records()[: arguments.limit]
     photos = [record.load_image() for record in records]
@@ -49,7 +50,7 @@ def main() -> None:
         models.append(str(default_checkpoint()))
     rows = []
     for name in models:
-        reader = pipeline("text-spotting", model=name, device=arguments.device)
+        reader = pipeline("text-spotting", model=name, device=arguments.device, dtype=arguments.dtype)
         pages, seconds = timed(lambda reader=reader: reader(photos))
         label = Path(name).name
         if reader.recognizer is not None:

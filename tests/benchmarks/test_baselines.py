@@ -13,7 +13,8 @@ from tcm_hf.data.targets_pan import pan_targets
 from tcm_hf.processing.decode_dbnet import decode_dbnet
 from tcm_hf.processing.decode_fcenet import decode_fcenet
 from tcm_hf.processing.decode_pan import decode_pan
-from tcm_hf.processing.polygons import order_clockwise, polygon_iou
+from tcm_hf.processing.polygon_overlaps import polygon_iou
+from tcm_hf.processing.polygons import order_clockwise
 from text_shapes import tilted
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

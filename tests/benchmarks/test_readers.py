@@ -102,7 +102,7 @@ def test_the_table_of_recognisers(tmp_path, monkeypatch, capsys):
     (tmp_path / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     made = []
 
-    def pipeline(task, model, device):
+    def pipeline(task, model, **options):
         made.append((task, model))
         return colour_pipeline()
 
