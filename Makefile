@@ -8,14 +8,16 @@ IMAGE ?=
 ARGS ?=
 export IMAGE
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench reader-wheel fuzz clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [IMAGE=photo.jpg]    read the words of the example images and of your own; results in out/demo"
 	@echo "make test [ARGS='-k decode']   run the tests (pytest gets ARGS)"
 	@echo "make check                     ruff, format, mypy, import direction"
-	@echo "make bench                     run the fast benchmarks, print their tables"
+	@echo "make bench [ARGS='stages']     run the quick benchmarks, write their tables into benchmarks/RESULTS.md"
+	@echo "make reader-wheel              dist/tcm_hf_reader-*.whl: the reader without torch, with its models"
+	@echo "make fuzz                      attack what reads files with atheris, a minute a target"
 	@echo "make clean                     remove .venv, caches and out/"
 	@echo
 	@echo "Each sets up .venv when it is missing or pyproject.toml has changed; PYTHON=python3.12 chooses the interpreter."
@@ -37,12 +39,20 @@ check: $(VENV)/.dev
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest --quiet tests/test_architecture.py
 
+# ARGS are names of sections; all that are quick otherwise.
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/import_time.py
-	$(BIN)/python benchmarks/decode.py
-	$(BIN)/python benchmarks/targets.py
-	$(BIN)/python benchmarks/detector_speed.py --images 3 --short-side 736
-	$(BIN)/python benchmarks/recognizer_speed.py --batches 8 --repeats 1
+	$(BIN)/python benchmarks/write_results.py $(ARGS)
+
+# The reader without torch, with the shipped models in it. They lie in the source while the wheel is built.
+reader-wheel: $(VENV)/.test
+	$(BIN)/tcm-hf export fasttcm-dbnet-tiny src/tcm_hf/onnx_reader/model --recognizer clip4str-tiny
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist packages/reader
+	rm -rf src/tcm_hf/onnx_reader/model packages/reader/build src/tcm_hf_reader.egg-info
+
+# Where atheris installs (Linux, macOS). ARGS: see fuzzing/README.md.
+fuzz: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python fuzzing/run.py --seconds 60 $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist out src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

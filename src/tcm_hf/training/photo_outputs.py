@@ -67,6 +67,8 @@ def photo_outputs(
 
 def _forward(model: nn.Module, group: list[tuple[int, torch.Tensor, SizeHW]]) -> PhotoBatch:
     indices, pixels, sizes_hw = zip(*group, strict=True)
+    weights = next(model.parameters(), None)
+    device = "cpu" if weights is None else weights.device  # an export has none
     with torch.no_grad():
-        outputs = model(pixel_values=torch.stack(pixels).to(next(model.parameters()).device))
+        outputs = model(pixel_values=torch.stack(pixels).to(device))
     return PhotoBatch(list(indices), list(sizes_hw), outputs)

@@ -14,8 +14,8 @@ from tcm_hf.data.augmentation_words import default_word_augmentation, light_word
 from tcm_hf.data.words import WordRecord
 from tcm_hf.modeling.configuration_clip4str import CLIP4STRConfig
 from tcm_hf.modeling.modeling_clip4str import CLIP4STRForTextRecognition
+from tcm_hf.processing.character_codes import adapt_to_charset, check_charset
 from tcm_hf.processing.processing_clip4str import CLIP4STRProcessor
-from tcm_hf.processing.tokenization_clip4str import adapt_to_charset, check_charset
 from tcm_hf.training.caption_vocabulary import END, START, train_caption_vocabulary
 from tcm_hf.training.datasets import MixedDataset
 from tcm_hf.training.processes import Processes, samples_of_a_step
@@ -178,7 +178,7 @@ def load_recognizer_start(recipe: RecognizerRecipe, corpora: Sequence[Sequence[W
     """
     checkpoint = last_checkpoint(recipe.output)
     source = recipe.model if checkpoint is None else str(checkpoint)
-    attention = {} if recipe.attention is None else {"attn_implementation": recipe.attention}
+    attention: dict[str, Any] = {} if recipe.attention is None else {"attn_implementation": recipe.attention}
     if source is not None:
         model = CLIP4STRForTextRecognition.from_pretrained(source, **attention)
         processor = CLIP4STRProcessor.from_pretrained(source)

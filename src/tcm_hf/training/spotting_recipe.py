@@ -17,10 +17,10 @@ from tcm_hf.data.word_pages import default_word_page
 from tcm_hf.modeling.configuration_tcm_spotting import UNKNOWN_CHARACTER, TCMSpottingConfig
 from tcm_hf.modeling.modeling_tcm import TCMForTextDetection
 from tcm_hf.modeling.modeling_tcm_spotting import FastTCMForTextSpotting
+from tcm_hf.processing.character_codes import check_charset
 from tcm_hf.processing.image_processing_spotting import TCMSpottingImageProcessor
 from tcm_hf.processing.image_processing_tcm import TCMImageProcessor
 from tcm_hf.processing.polygons import polygon_area
-from tcm_hf.processing.tokenization_clip4str import check_charset
 from tcm_hf.training.corpus_spec import CorpusSpec
 from tcm_hf.training.image_cache import ImageCache
 from tcm_hf.training.recognition_words import SomeWords, WordSpec, usable_words
