@@ -69,8 +69,8 @@ def test_a_signal_lets_requests_end_and_then_the_process(sign):
         _, log = server.communicate(timeout=60)
     finally:
         server.kill()
-    # As a process that the signal ends, but only afterwards. Of SIGINT Python tells by an exception, or, where
-    # it comes to asyncio's own loop that has done its work, not at all.
+    # As a process that the signal ends, but only afterwards. Of SIGINT Python tells by an exception or, where
+    # it comes to the loop of asyncio that has done its work, not at all.
     assert server.returncode in (-sign, *((0, 1) if sign == signal.SIGINT else ())), log
     assert "POST /v1/read 200 " in log
     with pytest.raises(OSError):
